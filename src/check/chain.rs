@@ -8,8 +8,8 @@ use super::codes::Code;
 use super::finding::Finding;
 use super::script::{ChainEnding, ScriptReport};
 
-/// Looks at `chain`, of whose steps these are the reports where they are scripts; returns the findings about steps,
-/// each with the number of the step that it is about.
+/// Checks `chain` with the `reports` of those steps that are scripts; returns the findings, each with the number of the
+/// step.
 #[must_use]
 pub fn chain(chain: &ChainSpec, reports: &[Option<ScriptReport>]) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! The codes of findings: each names one kind of mistake for good, so that pages, editors and CI can refer to it.
+//! The codes of findings: each names a kind of mistake for good, so that pages, editors and CI can refer to the code.
 
 use super::finding::FindingLevel;
 use super::pages::CodePage;
@@ -16,13 +16,13 @@ macro_rules! codes {
             /// Every code, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Returns the code as it is written: a letter and three digits.
+            /// Returns the code as written: a letter and three digits.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
 
-            /// Returns what the code is about, in a few words.
+            /// Returns the subject of the code, in a few words.
             #[must_use]
             pub const fn about(self) -> &'static str {
                 match self { $(Self::$variant => $about,)* }

@@ -1,12 +1,12 @@
-//! The fields of node, session and request that scripts see: the one list of them that checks go by.
+//! The fields of node, session and request that scripts see: the single list that all checks use.
 //!
 //! Static data shows at the top level of a node under any name, and requests and sessions may have fields of their own.
-//! So a field that is not listed is a mistake only where it looks like a listed one, or where nothing else can be
-//! there.
+//! So a field that is not listed is a mistake only where the name looks like a listed name, or where nothing else can
+//! exist.
 
 use super::value::{Measure, Role, Thing, Worth};
 
-/// What a listed field holds.
+/// The kind of value in a listed field.
 #[derive(Clone, Copy, Debug)]
 enum Holds {
     One(Thing),
@@ -16,13 +16,13 @@ enum Holds {
     Word(Role),
     Words,
     Flag,
-    /// Anything: what administrators and requesters fill.
+    /// Anything: values that administrators and requesters fill in.
     Open,
 }
 
-/// The shortest name that may be a misspelt one with a letter more, less or other.
+/// The length of the shortest name that may be misspelt by a letter more, less or other.
 const MIN_MISSPELT: usize = 5;
-/// The shortest name that may be a misspelt one with two letters other.
+/// The length of the shortest name that may be misspelt by two other letters.
 const MIN_TWICE_MISSPELT: usize = 9;
 
 const INPUT: &[(&str, Holds)] = &[("nodes", Holds::Many(Thing::Node)), ("servers", Holds::Many(Thing::Node))];
@@ -107,7 +107,7 @@ const SESSION: &[(&str, Holds)] = &[
     ("reservation", Holds::Word(Role::Plain)),
 ];
 
-/// Names from elsewhere that are not near the right one, each with the way to what is meant.
+/// Names from elsewhere that are not near the right name, each with the path of the right field.
 const ELSEWHERE: &[(Thing, &str, &str)] = &[
     (Thing::Node, "nodeId", "id"),
     (Thing::Node, "freeMemory", "freemem"),
@@ -143,20 +143,20 @@ const ELSEWHERE: &[(Thing, &str, &str)] = &[
     (Thing::Input, "candidates", "nodes"),
 ];
 
-/// What is known of a field.
+/// The knowledge about a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::check) enum FieldLook {
     /// The field is there, and holds this.
     Known(Worth),
     /// The field may be there.
     Open,
-    /// The field is not there; this one was probably meant.
+    /// The field does not exist; this field was probably meant.
     Meant(&'static str),
     /// The field is not there.
     Missing,
 }
 
-/// Returns what is known of the field `name` of `thing`.
+/// Looks up the field `name` of `thing`.
 #[must_use]
 pub(in crate::check) fn look(thing: Thing, name: &str) -> FieldLook {
     let lists = tables(thing);
@@ -238,7 +238,7 @@ impl Holds {
 }
 
 impl Thing {
-    /// Returns how a sentence calls it.
+    /// Returns the name of the thing in a sentence.
     #[must_use]
     pub(in crate::check) fn words(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What a check found: what is wrong, where, and what would make it right.
+//! The findings of a check: the mistake, the place, and the fix.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use crate::script::tree::SourceRange;
 
 use super::codes::Code;
 
-/// One thing that a check found.
+/// A mistake that a check found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// The kind of mistake.
     pub code: Code,
     /// The bytes of the source that are wrong; absent where the finding is about the file as a whole.
     pub span: Option<SourceRange>,
-    /// What is wrong, in a sentence.
+    /// The mistake, in a sentence.
     pub message: String,
     /// The advice that a person gets.
     pub help: Option<String>,
@@ -34,14 +34,14 @@ pub enum FindingLevel {
     Note,
 }
 
-/// A change that puts right what a finding is about.
+/// A change that puts the mistake of a finding right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fix {
     /// The change in words.
     pub title: String,
     /// The changes, which do not overlap.
     pub edits: Vec<Replacement>,
-    /// Whether the fix says what was meant beyond doubt, so that it may be made without a look.
+    /// Whether the fix is beyond doubt, so that the fix may be made without a look.
     pub is_safe: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Replacement {
 /// A file that was checked, with the findings about that file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedFile {
-    /// The file as it was named.
+    /// The file as named by the user.
     pub file: Arc<str>,
     /// The text of the file; empty where the file is no text.
     pub text: Arc<str>,
@@ -67,7 +67,7 @@ pub struct CheckedFile {
     pub more: usize,
 }
 
-/// The most findings of one file that are told.
+/// The most findings of a file that are reported.
 pub const MAX_FINDINGS: usize = 100;
 
 impl Finding {
@@ -83,7 +83,7 @@ impl Finding {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Returns the same finding with what makes it right.
+    /// Returns the same finding with `fix`.
     #[must_use]
     pub fn fix(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
@@ -97,7 +97,7 @@ impl Fix {
         Self { title: title.into(), edits: vec![Replacement { span, text: text.into() }], is_safe: true }
     }
 
-    /// Returns the same fix as one that a person should look at.
+    /// Returns the same fix as a fix that a person should look at.
     #[must_use]
     pub fn unsure(self) -> Self {
         Self { is_safe: false, ..self }
@@ -116,7 +116,7 @@ impl CheckedFile {
         Self { file, text, findings, more }
     }
 
-    /// Returns the line and the character in it, both from 1, at which `finding` stands.
+    /// Returns the line of `finding` and the character in that line, both from 1.
     #[must_use]
     pub fn place(&self, finding: &Finding) -> Option<(usize, usize)> {
         let start = finding.span.as_ref()?.start;
@@ -124,7 +124,7 @@ impl CheckedFile {
     }
 }
 
-/// Returns the line and the character in it, both from 1, of the byte `offset` of `text`.
+/// Returns the line of the byte `offset` of `text` and the character in that line, both from 1.
 #[must_use]
 pub fn place_of(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..text.floor_char_boundary(offset)).unwrap_or(text);
@@ -133,7 +133,7 @@ pub fn place_of(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// Returns `text` with the safe fixes of `findings`, and the findings that were fixed; a fix that overlaps an earlier
-/// one is left for the next time.
+/// fix is left for the next round.
 #[must_use]
 pub fn fixed<'a>(text: &str, findings: &'a [Finding]) -> (String, Vec<&'a Finding>) {
     let (mut edits, mut done): (Vec<&Replacement>, Vec<&Finding>) = (Vec::new(), Vec::new());

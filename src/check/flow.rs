@@ -1,7 +1,7 @@
-//! The flow of values through a script: what each variable, parameter and expression is worth.
+//! The flow of values through a script: the worth of each variable, parameter and expression.
 //!
-//! The tree is walked several times, until no variable and no parameter is worth more than the time before; then once
-//! more, and in that walk the rules look. Each walk costs as much as the source is long, and there are few of them.
+//! The tree is walked several times, until no worth of a variable or parameter grows; then once more, and in that walk
+//! the rules look. The cost of a walk is proportional to the length of the source, and there are few walks.
 
 mod calls;
 mod expressions;
@@ -45,9 +45,9 @@ pub(in crate::check) struct FunctionFacts<'t> {
     pub(in crate::check) tree: Option<&'t FunctionTree>,
     /// The worth of the function's parameters, over all calls.
     pub(in crate::check) parameters: Vec<Worth>,
-    /// The worth of what the function returns, over all ways.
+    /// The worth of the function's result, over all ways.
     pub(in crate::check) returns: Worth,
-    /// Whether the caller of the function tests the returned value for its truth alone.
+    /// Whether the caller of the function only tests the truth of the result.
     pub(in crate::check) is_test: bool,
 }
 
@@ -58,24 +58,24 @@ pub(in crate::check) struct Impurity {
     pub(in crate::check) function: Option<usize>,
     /// The place.
     pub(in crate::check) span: SourceRange,
-    /// What is read, in words.
+    /// The subject that is read, in words.
     pub(in crate::check) what: &'static str,
 }
 
-/// What the last walk collected for rules that look at a script as a whole.
+/// The record of the last walk, for rules that look at a script as a whole.
 #[derive(Clone, Debug, Default)]
 pub(in crate::check) struct FlowRecord {
     /// The findings so far.
     pub(in crate::check) findings: Vec<Finding>,
-    /// What reads clock and chance.
+    /// The places that read clock and chance.
     pub(in crate::check) impurities: Vec<Impurity>,
     /// Which function calls or holds which; absent at the top level.
     pub(in crate::check) edges: BTreeSet<(Option<usize>, usize)>,
-    /// What happens to the variables of the top level.
+    /// The events of the variables of the top level.
     pub(in crate::check) events: Vec<VariableEvent>,
-    /// Where lists of nodes are read, by what holds them.
+    /// The places where lists of nodes are read, with the holder of the list.
     pub(in crate::check) lists: Vec<(ListKey, SourceRange)>,
-    /// Members of objects of the top level that are stepped once in a call, each with its name.
+    /// Members of objects of the top level that are stepped once in a call, each with the member's name.
     pub(in crate::check) member_steps: Vec<(String, SourceRange)>,
     /// Lists that are sorted where nobody takes the result.
     pub(in crate::check) sorts: Vec<(ListKey, SourceRange, Option<usize>)>,
@@ -83,13 +83,13 @@ pub(in crate::check) struct FlowRecord {
     pub(in crate::check) ids: Vec<(String, SourceRange)>,
     /// Metadata that are compared with a text somewhere, by name.
     pub(in crate::check) compared: BTreeSet<String>,
-    /// Metadata whose truth is tested, by name, with the place of the test.
+    /// Metadata tested for truth, by name, with the place of the test.
     pub(in crate::check) tested: Vec<(String, SourceRange)>,
-    /// The names of undeclared variables that are findings already, with their places.
+    /// The places, in bytes, of undeclared variables that are findings already.
     pub(in crate::check) undeclared: BTreeSet<usize>,
 }
 
-/// What holds a list.
+/// The holder of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::check) enum ListKey {
     /// The input.
@@ -107,11 +107,11 @@ pub(in crate::check) struct ValueFlow<'t> {
     /// The variables of all scopes.
     pub(in crate::check) variables: Vec<Variable>,
     places: BTreeMap<(usize, String), usize>,
-    /// What variables are given where they are declared.
+    /// The expressions that variables are given where they are declared.
     initial: BTreeMap<usize, &'t Expr>,
     /// The functions by their numbers.
     pub(in crate::check) functions: Vec<FunctionFacts<'t>>,
-    /// What whither calls, by their numbers.
+    /// The functions that whither calls, by their numbers.
     pub(in crate::check) roles: BTreeMap<usize, FunctionRole>,
     scopes: Vec<BTreeMap<String, usize>>,
     /// The functions around the place that is looked at.
@@ -123,13 +123,13 @@ pub(in crate::check) struct ValueFlow<'t> {
     /// Names that the script gives to fields itself.
     pub(in crate::check) own_fields: BTreeSet<String>,
     is_changed: bool,
-    /// What the rules saw; absent before the last walk, and where a part is looked at a second time.
+    /// The record of the rules; absent before the last walk, and where a part is walked a second time.
     pub(in crate::check) seen: Option<FlowRecord>,
 }
 
 impl<'t> ValueFlow<'t> {
-    /// Returns the flow of `tree`, whose source is `text`, after the last walk; fields called like one of `known` are
-    /// set by scripts before it.
+    /// Returns the flow of `tree`, whose source is `text`, after the last walk; fields called as in `known` are set by
+    /// earlier scripts.
     #[must_use]
     pub(in crate::check) fn of(tree: &'t SyntaxTree, text: &'t str, known: &BTreeSet<String>) -> Self {
         let mut own_fields = own_fields(&tree.body);
@@ -184,7 +184,7 @@ impl<'t> ValueFlow<'t> {
         self.around.last().copied()
     }
 
-    /// What whither calls the function around the place for, if it is one of those that whither calls.
+    /// Returns the role of the function around the place, if whither calls that function.
     #[must_use]
     pub(in crate::check) fn role(&self) -> Option<FunctionRole> {
         self.roles.get(self.around.last()?).copied()
@@ -203,7 +203,7 @@ impl<'t> ValueFlow<'t> {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
-    /// Returns the source of `span` as a message repeats it.
+    /// Returns the source of `span` in the form for a message.
     #[must_use]
     pub(in crate::check) fn shown(&self, span: &SourceRange) -> String {
         let words: Vec<&str> = self.source(span).split_whitespace().collect();
@@ -214,7 +214,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Returns what `expression` is worth, without that any rule looks.
+    /// Returns the worth of `expression`, without any rule looking.
     pub(in crate::check) fn peek(&mut self, expression: &'t Expr) -> Worth {
         let (seen, is_changed) = (self.seen.take(), self.is_changed);
         let value = self.expression(expression);
@@ -222,7 +222,7 @@ impl<'t> ValueFlow<'t> {
         value
     }
 
-    /// Runs `walk` in a scope of its own.
+    /// Runs `walk` in a new scope.
     fn scoped<T>(&mut self, walk: impl FnOnce(&mut Self) -> T) -> T {
         self.scopes.push(BTreeMap::new());
         let done = walk(self);
@@ -230,7 +230,7 @@ impl<'t> ValueFlow<'t> {
         done
     }
 
-    /// Walks through `function`, whose parameters are worth what is known of them.
+    /// Walks through `function`, with the known worth of the parameters.
     fn enter(&mut self, function: &'t FunctionTree) {
         let number = function.number;
         if let Some(facts) = self.functions.get_mut(number) {
@@ -259,7 +259,7 @@ impl<'t> ValueFlow<'t> {
         (self.turns, self.statement) = (turns, statement);
     }
 
-    /// What the parameters of the function `number` are worth.
+    /// Returns the worth of the parameters of the function `number`.
     fn given(&self, number: usize, count: usize) -> Vec<Worth> {
         let of_calls = self.functions.get(number).map(|facts| facts.parameters.clone()).unwrap_or_default();
         let second = |arity: Arity| match (arity, self.tree.shape) {
@@ -278,7 +278,7 @@ impl<'t> ValueFlow<'t> {
         given
     }
 
-    /// Notes that the function `number` is called with `arguments`, and returns what it returns.
+    /// Notes a call of the function `number` with `arguments`; returns the worth of the function's result.
     fn apply(&mut self, number: usize, arguments: &[Worth]) -> Worth {
         let around = self.function();
         if let Some(seen) = &mut self.seen {
@@ -306,7 +306,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Returns the findings of rules, with `code` where one is about `span` already.
+    /// Whether the rules have a finding with `code` about `span` already.
     #[must_use]
     pub(in crate::check) fn has(&self, code: Code, span: &SourceRange) -> bool {
         let is_it = |finding: &Finding| finding.code == code && finding.span.as_ref() == Some(span);
@@ -364,7 +364,7 @@ fn function_in(value: &Expr) -> Option<&FunctionTree> {
     }
 }
 
-/// The names of fields that a script sets, on whatever it may be.
+/// Returns the names of fields that a script sets, on any object.
 pub(in crate::check) fn own_fields(body: &[Stmt]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     super::visit::expressions(body, &mut |expression| match &expression.kind {

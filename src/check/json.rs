@@ -7,7 +7,7 @@ use super::finding::{CheckedFile, Finding, FindingLevel, place_of};
 /// The longest line that is told with a finding, in bytes.
 const MAX_EXCERPT: usize = 1_000;
 
-/// Returns `files` as one document: the findings, and apart from them the notes, of which nothing is wrong.
+/// Returns `files` as a single document: the findings, and apart from them the notes, which report no mistake.
 #[must_use]
 pub fn document(files: &[CheckedFile]) -> Value {
     let all = || files.iter().flat_map(|file| file.findings.iter().map(move |finding| (file, finding)));
@@ -37,7 +37,7 @@ fn finding(file: &CheckedFile, finding: &Finding) -> Value {
             members.extend(put(name, number.into()));
         }
         let excerpt = file.text.lines().nth(line - 1).unwrap_or_default();
-        // The line of a source that a program made may be all of it.
+        // The line of a source that a program made may be the whole source.
         if excerpt.len() <= MAX_EXCERPT {
             members.extend(put("source", excerpt.into()));
         }

@@ -1,4 +1,4 @@
-//! The page of each code: why it is a mistake, and the mistake made and put right.
+//! The page of each code: the reason why the pattern is a mistake, and the mistake made and put right.
 
 use super::codes::Code;
 

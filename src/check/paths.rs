@@ -1,4 +1,4 @@
-//! The ways through a function: whether one comes to its end without a value, and what the others return.
+//! The ways through a function: whether any reaches the end without a value, and the values that the others return.
 
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Stmt, StmtKind};
 
@@ -11,13 +11,14 @@ struct Ends {
     breaks: bool,
 }
 
-/// Whether a way through `function` comes to its end without `return` and without an error.
+/// Whether a way through `function` reaches the end without `return` and without an error.
 #[must_use]
 pub(in crate::check) fn falls_through(function: &FunctionTree) -> bool {
     list(&function.body).goes_on
 }
 
-/// Returns the values of the `return`s of `function`, without those of functions in it; one without a value is absent.
+/// Returns the values of the `return`s of `function`, without those of inner functions; `None` for a `return` without a
+/// value.
 #[must_use]
 pub(in crate::check) fn returns(function: &FunctionTree) -> Vec<Option<&Expr>> {
     let mut found = Vec::new();
@@ -85,7 +86,7 @@ fn one(statement: &Stmt) -> Ends {
         StmtKind::If(_, then, otherwise) => either(list(then), list(otherwise)),
         StmtKind::Block(body) => list(body),
         StmtKind::Loop { condition, body, .. } => {
-            // Without an end of its own it goes on where something breaks out of it alone.
+            // Behind an endless loop the way goes on only where a `break` leaves the loop.
             let is_endless = condition.as_ref().is_none_or(|condition| matches!(condition.kind, ExprKind::Truth(true)));
             let inner = list(body);
             Ends { goes_on: !is_endless || inner.breaks, breaks: false }

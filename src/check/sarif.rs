@@ -12,7 +12,7 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// Where the pages of codes are.
 const PAGES: &str = "docs/src/reference/checks.md";
 
-/// Returns `files` as one SARIF log.
+/// Returns `files` as a SARIF log.
 #[must_use]
 pub fn document(files: &[CheckedFile]) -> Value {
     let results: Vec<Value> =

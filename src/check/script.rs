@@ -1,4 +1,4 @@
-//! One script: compiled by its engine, and looked at by the rules.
+//! A script, compiled by the engine of the language, and checked by the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -16,14 +16,14 @@ use super::finding::Finding;
 use super::flow::{ValueFlow, own_fields};
 use super::rules::{self, LoadedScript};
 
-/// The engines, each made when the first script of its language comes.
+/// The engines, each made when the first script of the engine's language comes.
 #[derive(Default)]
 pub struct Checker {
     limits: ScriptLimits,
     engines: BTreeMap<&'static str, Box<dyn Engine>>,
 }
 
-/// What is known of a script once it was looked at.
+/// The results of the check of a script.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScriptReport {
     /// The findings.
@@ -41,12 +41,12 @@ pub struct ScriptReport {
 /// How a script ends a chain, as far as can be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChainEnding {
-    /// It may choose a node, or not.
+    /// The script may choose a node, or not.
     #[default]
     Open,
-    /// It chooses a node on each way.
+    /// The script chooses a node on each way.
     Always,
-    /// It never chooses a node.
+    /// The script never chooses a node.
     Never,
 }
 
@@ -57,7 +57,7 @@ impl Checker {
         Self { limits, engines: BTreeMap::new() }
     }
 
-    /// Looks at the script in `content`, whose name ends in `extension`; `known` are fields that steps before it set on
+    /// Checks the script in `content`, whose name ends in `extension`; `known` are fields that earlier steps set on
     /// nodes.
     #[must_use]
     pub fn script(
@@ -111,7 +111,7 @@ fn look(script: &dyn Script, tree: &SyntaxTree, text: &str, known: &BTreeSet<Str
     ScriptReport { findings, ids, ending, passes, narrows }
 }
 
-/// A script without a tree: a component, whose exports say what it is.
+/// Returns the report of a script without a tree: a component, whose exports tell the shape.
 fn unwritten(script: &dyn Script, content: &Content) -> ScriptReport {
     let is_component = matches!(content, Content::Binary(_));
     let ending = match script.shape() {

@@ -1,7 +1,7 @@
 //! The worth of an expression of a script, as far as a check can tell: a node, a list of nodes, a number of bytes.
 //!
-//! Values are made larger only: what a variable is given at several places is worth all of it together, and where these
-//! disagree nothing is known. So no finding follows from a guess.
+//! A worth only grows: the values that a variable is given at several places are joined, and where these disagree
+//! nothing is known. So no finding follows from a guess.
 
 /// How deep lists and records may lie in each other.
 const MAX_DEPTH: usize = 4;
@@ -16,7 +16,7 @@ pub(in crate::check) enum Worth {
     Unset,
     /// Anything.
     Unknown,
-    /// A document, or a part of one.
+    /// A document, or a part of a document.
     Thing(Thing),
     /// A number.
     Number(Measure),
@@ -26,20 +26,20 @@ pub(in crate::check) enum Worth {
     Truth,
     /// A list of such values.
     List(Box<Worth>),
-    /// An object that the script made, with its members.
+    /// An object that the script made, with the object's members.
     Record(Vec<(String, Worth)>),
     /// The function of this number in the tree.
     Function(usize),
 }
 
-/// A document that a script sees, or a part of one.
+/// A document that a script sees, or a part of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::check) enum Thing {
-    /// What a function of the whole list is given.
+    /// The parameter of a function of the whole list.
     Input,
-    /// What a function of one node is given beside the node.
+    /// The second parameter of a function of one node.
     Request,
-    /// Who asks.
+    /// The requesting user.
     User,
     /// The requester's own machine.
     Local,
@@ -49,7 +49,7 @@ pub(in crate::check) enum Thing {
     Time,
     /// A node.
     Node,
-    /// What a node reports of itself.
+    /// The data that a node reports.
     NodeData,
     /// The health of a node.
     Health,
@@ -91,7 +91,7 @@ pub(in crate::check) enum Role {
     Id,
     /// The name of an action.
     Action,
-    /// What stands in the metadata of a node.
+    /// A value in the metadata of a node.
     Metadata,
     /// The place of an element, as `for … in` gives that place.
     Place,
@@ -120,7 +120,7 @@ impl Worth {
         }
     }
 
-    /// Returns what is one of `self` and `other`.
+    /// Returns the join of `self` and `other`: a worth that covers both.
     #[must_use]
     pub(in crate::check) fn or(self, other: Self) -> Self {
         match (self, other) {
@@ -134,7 +134,7 @@ impl Worth {
         }
     }
 
-    /// Returns what the elements of the list are; nothing where the value is no list.
+    /// Returns the worth of the list's elements, or `None` where the value is no list.
     #[must_use]
     pub(in crate::check) fn element(&self) -> Option<&Self> {
         match self {

@@ -1,4 +1,4 @@
-//! Every expression of a tree, whatever it stands in.
+//! Visits every expression of a tree, wherever the expression stands.
 
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Pattern, PatternKind, Stmt, StmtKind};
 
@@ -69,7 +69,7 @@ fn pattern<'t>(target: &'t Pattern, look: &mut dyn FnMut(&'t Expr)) {
     target.default.iter().for_each(|default| expression(default, look));
 }
 
-/// Shows `look` the expression `value` and every one in it.
+/// Shows `look` the expression `value` and every expression within.
 pub(in crate::check) fn expression<'t>(value: &'t Expr, look: &mut dyn FnMut(&'t Expr)) {
     look(value);
     match &value.kind {

@@ -24,11 +24,11 @@ use super::bus::{self, BusArgs};
 use super::daemon::{self, LogFormat};
 use super::exit::{self, CommandExit};
 
-/// Report this machine as a node of the cluster, until told to stop.
+/// Report this machine as a node of the cluster, until SIGTERM or SIGINT.
 ///
-/// It reports its health, its sessions, its metadata and its static data when they change and every few seconds anyway;
-/// a node that is not heard of for 90 seconds takes no sessions. On SIGTERM or SIGINT it takes its node out and ends.
-/// A broker that is away is waited for.
+/// The agent reports health, sessions, metadata and static data when they change and every few seconds anyway; a node
+/// without a report for 90 seconds takes no sessions. On SIGTERM or SIGINT the agent takes the node out and ends. While
+/// no broker is reachable, the agent waits.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Metadata: each environment variable METADATA_<NAME> becomes metadata.<NAME>, as written, with a \
@@ -47,19 +47,19 @@ Examples:
   whither agent --once | jq .nodeData.health"
 )]
 pub struct AgentArgs {
-    /// The node's id in the cluster; the host name where it is not given
+    /// The node's id in the cluster [default: the host name]
     #[arg(long, value_name = "ID", env = "WHITHER_NODE_ID")]
     id: Option<String>,
-    /// The node's name for people; the host name where it is not given
+    /// The node's name for people [default: the host name]
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
-    /// Where sessions on this node are reached; repeat it for several
+    /// Where sessions on this node are reached; repeatable
     #[arg(long = "url", value_name = "URL")]
     node_urls: Vec<String>,
-    /// The most sessions that this node takes; no limit where it is not given
+    /// The most sessions that this node takes [default: no limit]
     #[arg(long, value_name = "NUMBER")]
     max_sessions: Option<u64>,
-    /// A service that this node runs; repeat it for several
+    /// A service that this node runs; repeatable
     #[arg(long = "service", value_name = "NAME", default_value = "launcher")]
     services: Vec<String>,
     /// Take no new sessions for as long as this agent runs
@@ -81,7 +81,7 @@ pub struct AgentArgs {
     /// How long listing them may take
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     sessions_limit: Duration,
-    /// A JSON object to report as static data; an edit counts at once, a broken one does not
+    /// A JSON object to report as static data; an edit counts at once, broken JSON does not
     #[arg(long, value_name = "FILE")]
     static_data: Option<PathBuf>,
     /// A folder of executables; each prints a JSON object, reported as metrics.NAME after the file's name. They are run
@@ -117,10 +117,10 @@ pub fn main() -> ExitCode {
     super::end(run(&AgentProgram::parse().args))
 }
 
-/// Runs the agent until it is told to stop.
+/// Runs the agent until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Settings with which it could never report.
+/// Settings with which the agent could never report.
 pub fn run(args: &AgentArgs) -> Result<(), CommandExit> {
     daemon::begin(args.log_format)?;
     let config = args.config.as_deref().map(bus::load).transpose()?;

@@ -1,8 +1,8 @@
-//! `whither bench`: how many decisions a second a chain takes, before anybody trusts it with any.
+//! `whither bench`: the number of decisions a second that a chain makes, before anybody trusts the chain with any.
 //!
 //! In this process, over clusters of several sizes, because there a figure is the script's own and repeats; over NATS,
-//! because there it is what a launcher sees. A debug build tells nothing: its figures are off by a factor that nobody
-//! knows, and they would be quoted.
+//! because there a figure is the latency that a launcher sees. A debug build prints no figures: they would be off by an
+//! unknown factor, and would be quoted.
 
 mod cluster;
 mod contender;
@@ -119,10 +119,10 @@ pub struct BenchArgs {
     /// Requests under way at a service; with --storm several numbers [default: 64]
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=65_536))]
     in_flight: Vec<u32>,
-    /// Ask a service so many times a second too, whatever it answers, and count from the moment each request was due
+    /// Send R requests a second to a service too, in an open loop, timed from the moment each request was due
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
-    /// Measure this row alone, for a process that wants it
+    /// Measure this row alone, for the bench that started this process
     #[arg(long, hide = true)]
     heat: Option<IsolatedRow>,
     #[command(flatten)]
@@ -143,7 +143,7 @@ enum Runtime {
 /// Runs the command.
 ///
 /// # Errors
-/// How it ended, where nothing was measured.
+/// The reason why nothing was measured.
 pub fn run(args: &BenchArgs) -> Result<(), CommandExit> {
     match args {
         args if args.storm.storm => storm::run(args),
@@ -164,7 +164,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// What a debug build says instead of figures.
+/// Refuses to measure in a debug build.
 fn refuse_debug() -> Result<(), CommandExit> {
     if cfg!(debug_assertions) {
         let message = "this is a debug build, whose figures say nothing: `cargo build --release`, then \
@@ -229,7 +229,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Finds out what is wrong with scripts before anything takes long.
+    /// Finds the faults of scripts before anything takes long.
     fn try_smallest(&self) -> Result<(), CommandExit> {
         let Some(smallest) = self.clusters.sizes().into_iter().min() else { return Ok(()) };
         for contender in &self.contenders {
@@ -282,7 +282,7 @@ impl Bench {
         self.contenders.get(place).ok_or_else(|| CommandExit::usage(format!("there is no chain number {place}")))
     }
 
-    /// One row as JSON, measured in this very process.
+    /// Returns a row as JSON, measured in this very process.
     fn heat(&self, heat: IsolatedRow, course: &RunPlan) -> Result<String, CommandExit> {
         let contender = self.contender(heat.contender)?;
         let askers = self.askers(contender)?;
@@ -292,7 +292,7 @@ impl Bench {
     }
 }
 
-/// Node.js, where at least one of `contenders` is something for it.
+/// Returns Node.js, where at least one of `contenders` can run under Node.js.
 fn peer_for(contenders: &[BenchChain]) -> Result<NodeJsPeer, CommandExit> {
     let mut reasons = contenders.iter().filter_map(BenchChain::chain).map(peer::unfit);
     if let Some(Some(reason)) = reasons.clone().next()

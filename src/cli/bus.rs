@@ -18,7 +18,7 @@ const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Bus")]
 pub struct BusArgs {
-    /// A NATS server; repeat it for a cluster
+    /// A NATS server; repeatable, for a cluster
     #[arg(long = "nats", value_name = "URL", env = "WHITHER_NATS")]
     urls: Vec<String>,
     /// The namespace of the service
@@ -27,7 +27,7 @@ pub struct BusArgs {
     /// A NATS credentials file
     #[arg(long, value_name = "FILE", env = "WHITHER_CREDENTIALS")]
     credentials: Option<PathBuf>,
-    /// What the inboxes begin with, where the login may read no others [default: _INBOX]
+    /// The prefix of inboxes, where the login may read no others [default: _INBOX]
     #[arg(long, value_name = "PREFIX", env = "WHITHER_INBOX_PREFIX", value_parser = InboxPrefix::parse)]
     inbox_prefix: Option<InboxPrefix>,
     /// The authorities whose certificates a NATS server may show, as PEM, instead of the system's
@@ -39,7 +39,7 @@ pub struct BusArgs {
 }
 
 impl BusArgs {
-    /// The server at `url`, whatever the environment says.
+    /// Returns the options for the server at `url` alone, regardless of the environment.
     #[must_use]
     pub fn of(url: &str) -> Self {
         Self { urls: vec![url.to_owned()], ..Self::default() }
@@ -51,10 +51,10 @@ impl BusArgs {
         !self.urls.is_empty()
     }
 
-    /// The connection and the namespace: what is given here, else what the config says, else this machine.
+    /// Returns the connection and the namespace: from these options, else from the config, else for this machine.
     ///
     /// # Errors
-    /// An address or a namespace that is none.
+    /// An invalid address or namespace.
     pub fn resolve(&self, config: Option<&Nats>, name: &str) -> Result<(Connection, Namespace), CommandExit> {
         let mut connection = config.map(connection).transpose()?.unwrap_or_default();
         let parse = |url: &String| url.parse::<Address>().map_err(CommandExit::usage);
@@ -106,7 +106,7 @@ impl BusArgs {
     }
 }
 
-/// The end of a command whose settings can never connect.
+/// Returns the exit of a command whose settings can never connect.
 pub(super) fn refused(error: ConnectError) -> CommandExit {
     match error {
         ConnectError::Exposed { .. } | ConnectError::File { .. } | ConnectError::Address { .. } => {
@@ -116,11 +116,12 @@ pub(super) fn refused(error: ConnectError) -> CommandExit {
     }
 }
 
-/// Reads the login of `connection` anew at each connect, from the config at `path`; what `options` give stays as it is.
+/// Makes `connection` read the login anew at each connect, from the config at `path`; values in `options` stay as they
+/// are.
 pub(super) fn reread(connection: &mut Connection, options: &BusArgs, path: &Path) {
     let (options, path, name) = (options.clone(), path.to_owned(), connection.name.clone());
     connection.reread = Reread::new(move || {
-        // Quietly: that a config is broken is said where it was asked for, and not at each connect.
+        // Quietly: a broken config is reported where the user loads the config, and not at each connect.
         let host_zone = zone::of_host(&Disk);
         let loading = Loading { files: &Disk, host_zone: &host_zone, needs: ConfigNeeds::Nats };
         let config = config::load(&path, loading).ok()?;
@@ -128,7 +129,7 @@ pub(super) fn reread(connection: &mut Connection, options: &BusArgs, path: &Path
     });
 }
 
-/// The config at `path`, read for its `[nats]` section.
+/// Loads the config at `path` for the `[nats]` section.
 pub(super) fn load(path: &Path) -> Result<Config, CommandExit> {
     let host_zone = zone::of_host(&Disk);
     let loading = Loading { files: &Disk, host_zone: &host_zone, needs: ConfigNeeds::Nats };

@@ -21,22 +21,22 @@ use super::{fastx, problem};
 /// Where a chain is looked for when none is named.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
 
-/// The most bytes of a config that are looked at for its sections.
+/// The most bytes of a config that are searched for sections.
 const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 /// Which chain to run.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ChainArgs {
-    /// A step: a script file, or builtin:NAME; repeat it in chain order
+    /// A step: a script file, or builtin:NAME; repeatable, in chain order
     #[arg(long = "script", value_name = "STEP", conflicts_with = "config")]
     pub scripts: Vec<String>,
-    /// The config whose chain is run
+    /// The config with the chain
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
 impl ChainArgs {
-    /// Whether it says anything.
+    /// Whether a script or a config was given.
     #[must_use]
     pub fn is_given(&self) -> bool {
         self.config.is_some() || !self.scripts.is_empty()
@@ -106,21 +106,21 @@ impl ChainArgs {
     }
 }
 
-/// The chains to run, and what they are run with.
+/// The chains to run, and the limits and the environment for running them.
 #[derive(Clone, Debug)]
 pub struct Chains {
     /// The chains.
     pub set: ChainSet,
-    /// What scripts may use.
+    /// The limits of scripts.
     pub limits: WorkerLimits,
-    /// What programs are given.
+    /// The environment of programs.
     pub environment: Vec<(String, String)>,
-    /// What programs may use.
+    /// The limits of programs.
     pub programs: ProgramLimits,
 }
 
 impl Chains {
-    /// One chain of `steps` for the action that is `asked` for, every limit at its default.
+    /// Returns a chain of `steps` for the action that is `asked` for, every limit at its default.
     #[must_use]
     pub fn of(asked: &RequestArgs, steps: Vec<StepSpec>, zone: String) -> Self {
         let action = asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
@@ -145,7 +145,7 @@ impl Chains {
     }
 }
 
-/// What programs are given, also of FastX's environment where the config names it.
+/// Returns the environment of programs, with the variables of FastX's environment that the config names.
 fn environment(config: &Config) -> Result<Vec<(String, String)>, CommandExit> {
     let listed = &config.service.environment;
     let beside =
@@ -159,7 +159,8 @@ pub(super) fn default_config() -> Option<PathBuf> {
     DEFAULT_CONFIGS.into_iter().map(PathBuf::from).find(may_read)
 }
 
-/// Whether the config at `path` has the section `name`; one that cannot be read may have it, and loading it tells why.
+/// Whether the config at `path` has the section `name`; a config that cannot be read may have the section, and loading
+/// the config reports the error.
 pub(super) fn has_section(path: &Path, name: &str) -> bool {
     match Disk.read(path, MAX_CONFIG_BYTES) {
         Ok(read) => config::has_section(&String::from_utf8_lossy(&read.bytes), name),

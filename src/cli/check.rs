@@ -1,5 +1,4 @@
-//! `whither check`: finds mistakes in scripts, chains and the config before a request does, and puts the sure ones
-//! right.
+//! `whither check`: finds mistakes in scripts, chains and the config before a request does, and applies the safe fixes.
 
 mod files;
 mod render;
@@ -24,9 +23,9 @@ use files::MadeFix;
 use render::Drawing;
 use target::{NodeIds, Targets};
 
-/// The stack on which scripts are parsed, as workers have it: parsers recurse.
+/// The stack on which scripts are parsed, as large as in workers: parsers recurse.
 const STACK_BYTES: usize = 64 << 20;
-/// How often fixes are made at most: one may show what another one hid.
+/// The most rounds of fixes: a fix may show a mistake that another mistake hid.
 const MAX_FIXES: usize = 4;
 
 /// Find mistakes in scripts before a request does, and put the sure ones right.
@@ -47,7 +46,7 @@ pub struct CheckArgs {
     /// Configs (*.toml), scripts, and folders of scripts [default: whither.toml]
     #[arg(value_name = "CONFIG | SCRIPT")]
     paths: Vec<PathBuf>,
-    /// Make those fixes that are sure, and output what was changed
+    /// Make the safe fixes, and print the changes
     #[arg(long)]
     fix: bool,
     /// Count notes as findings too

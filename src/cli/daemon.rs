@@ -1,4 +1,4 @@
-//! How a process begins that runs until it is told to stop: its log, its closed memory, its descriptors.
+//! The start of a process that runs until a signal ends it: the log, closed memory, file descriptors.
 
 use clap::ValueEnum;
 
@@ -11,7 +11,7 @@ use super::exit::{self, CommandExit};
 pub(super) enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// A JSON object a line.
     Json,
 }
 

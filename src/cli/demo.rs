@@ -1,7 +1,7 @@
 //! `whither demo`: a small cluster on this machine. Real NATS, a real service, real agents, real placements.
 //!
-//! Everything is this very binary and a nats-server, each in a process of its own, in a folder that goes away with the
-//! demo. What the demo prints is what a launcher and an administrator would see.
+//! Every process is this very binary or a nats-server, in a folder that goes away with the demo. The demo prints the
+//! output that a launcher and an administrator would see.
 
 mod cluster;
 mod script;
@@ -20,7 +20,7 @@ use super::output;
 /// way and explains two decisions. Leaves nothing behind, also when it is interrupted.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The nats-server to start; else the one on PATH
+    /// The nats-server to start [default: from PATH]
     #[arg(long, value_name = "FILE", env = "WHITHER_NATS_SERVER")]
     nats_server: Option<PathBuf>,
     /// How many nodes
@@ -37,7 +37,7 @@ pub struct DemoArgs {
 /// Runs the demo.
 ///
 /// # Errors
-/// What could not be started, or what went otherwise than it should.
+/// A process that could not be started, or a step that went otherwise than it should.
 pub fn run(args: &DemoArgs) -> Result<(), CommandExit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(async {

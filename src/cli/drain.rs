@@ -1,8 +1,9 @@
-//! `whither drain`: takes a node out of service, shows what still runs there, and says when it is empty.
+//! `whither drain`: takes a node out of service, shows the sessions that still run there, and says when the node is
+//! empty.
 //!
-//! The drain itself is a mark that the service writes; this command only looks on, so it may end, or be ended, at any
-//! time without changing anything. Looks go to whichever replica answers, and one may hear of the mark later than
-//! another: what counts is what several looks in a row say.
+//! The drain itself is a mark that the service writes; this command only looks on, so the command may end, or be ended,
+//! at any time without changing anything. Each look goes to any replica, and a replica may receive the mark later than
+//! another: only what several looks in a row show counts.
 
 mod output;
 mod snapshot;
@@ -24,13 +25,13 @@ use snapshot::DrainSnapshot;
 
 /// Between two looks at the node.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Looks until the first one that shows the drain, and between them.
+/// The most looks until the first that shows the drain, and the time between them.
 const FIRST_LOOKS: u32 = 10;
 const BETWEEN_FIRST: Duration = Duration::from_millis(200);
 /// So many looks in a row make sure that the node is empty: a replica that heard of the drain a moment later may have
 /// placed a last session.
 const EMPTY_LOOKS: u32 = 2;
-/// So many looks in a row make sure that somebody put the node back, or that it is gone.
+/// The number of looks in a row after which the node is known to be back in service, or gone.
 const OTHER_LOOKS: u32 = 3;
 
 /// Take a node out of service for new sessions, show what still runs there, and say when it is empty.
@@ -63,17 +64,17 @@ pub struct DrainArgs {
 enum DrainEnd {
     /// The node is empty.
     Drained,
-    /// Somebody put it back into service.
+    /// Somebody put the node back into service.
     Uncordoned,
     /// The cluster knows no such node any more.
     Left,
     /// The time that was given is over.
     TimedOut,
-    /// Whoever waited no longer does.
+    /// The waiting command was interrupted by a signal.
     Interrupted,
 }
 
-/// Whoever looks at one node.
+/// The state of a command that waits for a node.
 struct Watcher<'a> {
     bus: &'a Bus,
     namespace: &'a Namespace,
@@ -102,7 +103,7 @@ pub fn run(args: &DrainArgs) -> Result<(), CommandExit> {
     })
 }
 
-/// The node as the first replica shows it that has heard of the drain.
+/// Returns the node as shown by the first replica that has received the drain.
 async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<DrainSnapshot, CommandExit> {
     let mut tries = 1;
     loop {
@@ -116,7 +117,7 @@ async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<DrainS
 }
 
 impl Watcher<'_> {
-    /// Looks until it is over, one way or another.
+    /// Looks until the drain ends, or the waiting for the drain.
     async fn wait(&mut self, timeout_s: Option<u32>) -> Result<DrainEnd, CommandExit> {
         let listen = |kind| signal(kind).map_err(|error| CommandExit::new(exit::OTHER, error));
         let (mut interrupt, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -168,7 +169,7 @@ impl Watcher<'_> {
     }
 }
 
-/// Says how it ended, and what that means.
+/// Prints the end of the drain, and the consequence for the node.
 fn conclude(
     id: &str,
     end: DrainEnd,

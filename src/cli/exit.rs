@@ -18,7 +18,7 @@ pub const LIMIT: u8 = 5;
 /// A check found something.
 pub const FINDING: u8 = 6;
 
-/// Every exit code that the contract names, and what it says.
+/// Every exit code of the contract, and the meaning of the code.
 pub const CODES: [(u8, &str); 7] = [
     (0, "done: placed, where a placement was asked for"),
     (OTHER, "anything else"),
@@ -29,14 +29,14 @@ pub const CODES: [(u8, &str); 7] = [
     (FINDING, "`whither check` found something"),
 ];
 
-/// The end of a command that did not do what it was asked.
+/// The end of a command that did not do its task.
 #[derive(Debug)]
 pub struct CommandExit {
     /// The process's exit code.
     pub code: u8,
-    /// What a person reads.
+    /// The message for a person.
     pub message: String,
-    /// What a person has read already, a line each.
+    /// The messages that were printed already, a line each.
     pub told: String,
 }
 
@@ -53,13 +53,13 @@ impl CommandExit {
         Self { code, message: String::new(), told: String::new() }
     }
 
-    /// All words that go with this end, those too that were said before it.
+    /// Returns all words of this exit, also those that were printed before.
     #[must_use]
     pub fn words(&self) -> &str {
         if self.message.is_empty() { self.told.trim_end() } else { &self.message }
     }
 
-    /// The end because of what the user gave.
+    /// Returns the exit because of wrong input from the user.
     #[must_use]
     pub fn usage(message: impl fmt::Display) -> Self {
         Self::new(USAGE, message)

@@ -1,5 +1,5 @@
-//! `whither explain`: why that node, and what would have to differ for another one; of files, of a running service, and
-//! of a decision that was recorded.
+//! `whither explain`: why a session would go to that node, and what would have to differ for another node; for files,
+//! for a running service, and for a recorded decision.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use super::{output, remote, table};
 
 /// The most bytes of a recorded decision.
 const MAX_RECORD_BYTES: usize = 16 << 20;
-/// How long a search for what would have to differ may take where nobody else waits, in microseconds.
+/// The most time of a search for counterfactuals, in microseconds, where nobody else waits for the evaluator.
 const MAX_SEARCH_US: u64 = 3_000_000;
 
 /// Explain where a session would be placed, and why; and what would have to differ for another node. Reserves nothing.
@@ -43,7 +43,8 @@ CommandExit codes: those of `whither place`; 3 also where there is no node of th
 pub struct ExplainArgs {
     #[command(flatten)]
     placement: Placement,
-    /// Explain the decision recorded in this file: what `place --explain --json`, `explain --json` or the service printed
+    /// Explain the decision recorded in this file: the output of `place --explain --json`, `explain --json` or the
+    /// service
     #[arg(long, value_name = "FILE", help_heading = "Options", conflicts_with_all = ["nodes", "scripts", "config", "user", "request"])]
     decision: Option<PathBuf>,
     /// Explain again each time a script, the config, the nodes or the request changes
@@ -54,7 +55,7 @@ pub struct ExplainArgs {
 /// Runs `whither explain`.
 ///
 /// # Errors
-/// How the decision ended, where it came to no node, and that there is no node of the id asked about.
+/// The error of the decision, where no node was chosen, and an id of `--node` that the cluster does not have.
 pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
     let placement = &args.placement;
     if let Some(path) = &args.decision {
@@ -176,7 +177,7 @@ fn read(path: &Path) -> Result<Value, CommandExit> {
     Ok(explanation)
 }
 
-/// Returns what became of `node`, as far as the record shows: who left it out, or its scores.
+/// Returns the fate of `node`, as far as the record shows: the step that left the node out, or the node's scores.
 fn fate(explanation: &Value, node: &str) -> Option<String> {
     let asked = explanation.get("asked").filter(|asked| asked.get("node") == Some(&json!(node)));
     if let Some(fate) = asked.and_then(|asked| asked.get("fate")).and_then(Value::as_str) {

@@ -1,7 +1,7 @@
-//! The environment of FastX 4: which load balancer it names, and what else its programs are given.
+//! The environment of FastX 4: the load balancer that it names, and the variables for FastX's programs.
 //!
-//! FastX keeps it in `fastx.env`, over which the real environment wins. Both are handed in, with the files: nothing here
-//! looks at this process's own environment, or changes it.
+//! FastX keeps its settings in `fastx.env`, over which the real environment wins. Both are handed in, with the files:
+//! nothing here reads or changes the environment of this process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub const LOAD_BALANCER: &str = "LOAD_BALANCER";
 pub const LOAD_BALANCER_SCRIPT: &str = "LOAD_BALANCER_SCRIPT";
 /// Names the folder of FastX's settings.
 const CONFIG_DIR: &str = "FX_CONFIG_DIR";
-/// Where its settings are otherwise.
+/// The folder of FastX's settings where `FX_CONFIG_DIR` is not set.
 const DEFAULT_CONFIG_DIR: &str = "/etc/fastx";
 /// The file of settings in that folder.
 const FILE_NAME: &str = "fastx.env";
@@ -44,15 +44,15 @@ const FASTX_NAMES: [(&str, Builtin); 3] = [
     ("Round Robin", Builtin::RoundRobin),
 ];
 
-/// What FastX's environment is read from.
+/// The machine from which FastX's environment is read.
 pub struct FastxHost<'a> {
     /// The real environment.
     pub environment: BTreeMap<String, String>,
     /// The files of this machine.
     pub files: &'a dyn Files,
-    /// Where a path leads once its links are followed; absent where it leads nowhere.
+    /// Resolves the links of a path; absent where the path leads nowhere.
     pub resolve: &'a dyn Fn(&Path) -> Option<PathBuf>,
-    /// The binary that runs, its links followed.
+    /// The running binary, with links resolved.
     pub own: Option<PathBuf>,
 }
 
@@ -75,7 +75,7 @@ impl FastxHost<'static> {
 /// FastX's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FastX {
-    /// The file that they were read from, where there is one.
+    /// The file of the settings, if there is a file.
     file: Option<PathBuf>,
     /// The files that were looked for, in order.
     looked_for: Vec<PathBuf>,
@@ -85,13 +85,13 @@ pub struct FastX {
 /// The load balancer that FastX's settings name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balancer {
-    /// What it runs.
+    /// The built-in or script that the load balancer runs.
     pub runs: Runs,
     /// Where that stands, as in "`LOAD_BALANCER` in `/etc/fastx/fastx.env`".
     pub origin: String,
 }
 
-/// What a load balancer runs.
+/// The built-in or script of a load balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Runs {
     /// A built-in.
@@ -109,11 +109,11 @@ struct Setting<'a> {
 }
 
 impl FastX {
-    /// Reads FastX's settings: the file in `$FX_CONFIG_DIR`, else in `/etc/fastx`, under the real environment. That there
-    /// is no file is no error.
+    /// Reads FastX's settings: the file in `$FX_CONFIG_DIR`, else in `/etc/fastx`, under the real environment. A
+    /// missing file is no error.
     ///
     /// # Errors
-    /// A file that cannot be read, or a line in it that is no setting.
+    /// A file that cannot be read, or a line in the file that is no setting.
     pub fn read(host: &FastxHost<'_>) -> Result<Self, Problem> {
         let named = host.environment.get(CONFIG_DIR).filter(|folder| !folder.is_empty());
         let folders = named.map(String::as_str).into_iter().chain([DEFAULT_CONFIG_DIR]);
@@ -137,16 +137,17 @@ impl FastX {
         Ok(Self { file: None, looked_for, variables: BTreeMap::new() })
     }
 
-    /// Every variable of the file, as the real environment overrules it: what FastX would hand to its script.
+    /// Returns every variable of the file, as the real environment overrules the file: the variables that FastX would
+    /// hand to its script.
     #[must_use]
     pub fn variables(&self) -> &BTreeMap<String, String> {
         &self.variables
     }
 
-    /// The load balancer that the settings name, where they name one.
+    /// Returns the load balancer that the settings name, if any.
     ///
     /// # Errors
-    /// A name that is none, `custom` without its script, a script that FastX would not run, or one that is whither
+    /// An unknown name, `custom` without a script, a script that FastX would not run, or a script that is whither
     /// itself.
     pub fn balancer(&self, host: &FastxHost<'_>) -> Result<Option<Balancer>, Problem> {
         let (kind, script) = (self.setting(LOAD_BALANCER, host), self.setting(LOAD_BALANCER_SCRIPT, host));
@@ -177,7 +178,8 @@ impl FastX {
         format!("`{LOAD_BALANCER}` names one, in the environment or in {}", files.join(" or "))
     }
 
-    /// A variable that is set to something. As in FastX, an empty one of the real environment hides that of the file.
+    /// Returns a variable that is not empty. As in FastX, an empty variable of the real environment hides that of the
+    /// file.
     fn setting<'a>(&'a self, name: &'static str, host: &'a FastxHost<'_>) -> Option<Setting<'a>> {
         let (value, file) = match host.environment.get(name) {
             Some(value) => (value, None),
@@ -188,7 +190,7 @@ impl FastX {
 }
 
 impl Balancer {
-    /// The step as a config names it.
+    /// Returns the step as a config names the step.
     #[must_use]
     pub fn step(&self) -> String {
         match &self.runs {
@@ -197,7 +199,7 @@ impl Balancer {
         }
     }
 
-    /// The chain that it is: one step, for sessions, on nodes that run a launcher.
+    /// Returns the chain of the load balancer: a single step, for sessions, on nodes that run a launcher.
     ///
     /// # Errors
     /// A script that cannot be used.
@@ -236,7 +238,7 @@ impl Setting<'_> {
         })
     }
 
-    /// The script's path: from the folder of the file that it stands in, else from the current one.
+    /// Returns the script's path: relative to the folder of the file that sets the path, else to the current folder.
     fn path(&self, host: &FastxHost<'_>) -> Result<PathBuf, Problem> {
         let folder = self.file.and_then(Path::parent).unwrap_or(Path::new(""));
         let path = host.files.absolute(&folder.join(self.value.trim()));
@@ -255,8 +257,8 @@ impl Setting<'_> {
     }
 }
 
-/// Whether the program at `path` is the one that runs, or another whither by its name: one that FastX runs for us to
-/// place with, or an older one that is still installed.
+/// Whether the program at `path` is the running binary, or another whither by name: a whither that FastX runs to place
+/// sessions, or an older whither that is still installed.
 fn is_whither(path: &Path, host: &FastxHost<'_>) -> bool {
     let leads_to = (host.resolve)(path).unwrap_or_else(|| path.to_owned());
     let is_called_so =
@@ -266,7 +268,7 @@ fn is_whither(path: &Path, host: &FastxHost<'_>) -> bool {
     host.own.as_ref() == Some(&leads_to) || (is_called_so(path) || is_called_so(&leads_to)) && is_binary()
 }
 
-/// A name without what FastX's names are written with in many ways.
+/// Normalizes a name: without case and without the separators that names of FastX are written with.
 fn plain(name: &str) -> String {
     name.chars().filter(|character| !matches!(character, ' ' | '\t' | '-' | '_')).flat_map(char::to_lowercase).collect()
 }

@@ -1,4 +1,4 @@
-//! The command line: one file per command. `whither` has all of them, `whither-agent` the agent alone.
+//! The command line, a file per command. `whither` has all commands, `whither-agent` the agent alone.
 
 use std::process::ExitCode;
 
@@ -64,7 +64,8 @@ pub mod whither;
 
 use exit::CommandExit;
 
-/// How a process ends whose command came to `outcome`: what is to be said of that is said.
+/// Returns the exit code of a process whose command ended with `outcome`, and prints the message that is still to
+/// print.
 fn end(outcome: Result<(), CommandExit>) -> ExitCode {
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,7 @@ mod wasm;
 use clap::{Args, Subcommand};
 use script::{ScriptArgs, ScriptLanguage};
 
-/// What `whither new` is asked for.
+/// The arguments of `whither new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
     #[command(subcommand)]
@@ -34,10 +34,10 @@ enum NewCommand {
     Config(config::ConfigArgs),
 }
 
-/// Writes the starting point that `args` ask for.
+/// Writes the starting point that `args` name.
 ///
 /// # Errors
-/// What could not be written, and why.
+/// A file that could not be written, and the reason.
 pub fn run(args: NewArgs) -> anyhow::Result<()> {
     match args.what {
         NewCommand::Js(args) => script::run(&args, ScriptLanguage::JavaScript),

@@ -15,10 +15,10 @@ use super::{nodes_file, remote};
 /// How many nodes are asked for at a time.
 const PAGE: usize = 1_000;
 
-/// Returns the ids in the node list `file`, else those of the service that `bus` says; nothing where neither is given.
+/// Returns the ids in the node list `file`, else those of the service of `bus`; nothing where neither is given.
 ///
 /// # Errors
-/// What cannot be read, or a service that does not answer.
+/// A file that cannot be read, or a service that does not answer.
 pub(super) fn of(file: Option<&Path>, bus: &BusArgs) -> Result<Option<BTreeSet<String>>, CommandExit> {
     if let Some(file) = file {
         let nodes = nodes_file::read(Some(file), WorkerLimits::default().request_bytes)?;

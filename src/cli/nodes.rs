@@ -1,4 +1,4 @@
-//! `whither nodes`, `cordon`, `uncordon`: the cluster as the service sees it.
+//! `whither nodes`, `cordon`, `uncordon`: the cluster as the service sees the nodes.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ pub struct CordonArgs {
 /// Runs `whither nodes`.
 ///
 /// # Errors
-/// How it ended.
+/// A request that failed, or an answer that cannot be printed.
 pub fn run(args: &NodesArgs) -> Result<(), CommandExit> {
     match &args.what {
         None => args.listing.remote.with_bus(async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
@@ -87,7 +87,7 @@ pub fn run(args: &NodesArgs) -> Result<(), CommandExit> {
 /// Runs `whither cordon` or `whither uncordon`.
 ///
 /// # Errors
-/// How it ended.
+/// A request that failed, or an answer that cannot be printed.
 pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
@@ -104,7 +104,7 @@ pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<()
     })
 }
 
-/// Who runs the command, for the mark that it leaves.
+/// Returns the name of the user who runs the command, for the mark on the node.
 pub(super) fn whoami() -> String {
     let names = ["SUDO_USER", "USER", "LOGNAME"].map(|variable| std::env::var(variable).unwrap_or_default());
     names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
@@ -146,7 +146,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Com
     Ok(())
 }
 
-/// A node's state; of one that is being emptied also how much is left.
+/// Renders a node's state; of a node that is being drained also the number of sessions left.
 fn state(word: &str, sessions: Option<f64>) -> String {
     match sessions.filter(|_| word == wire::DRAINING) {
         Some(left) => format!("{word}, {left} left"),

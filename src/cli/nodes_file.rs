@@ -1,4 +1,4 @@
-//! The node list that `place` is given: an array of nodes, or a FastX 4 document with the request beside it.
+//! The node list of `place`: an array of nodes, or a FastX 4 document with the request beside the nodes.
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
@@ -18,7 +18,7 @@ use super::output;
 const MAX_BYTES: u64 = 256 << 20;
 /// Warnings that are shown.
 const MAX_WARNINGS: usize = 100;
-/// A list of nodes, or a document that holds one, nests two levels deeper than a node.
+/// The limits of a list of nodes, or of a document with a list, which nests two levels deeper than a node.
 const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_BYTES as usize, max_depth: json::MAX_DEPTH + 2 };
 
 /// A node list with the request that came along.
@@ -26,9 +26,9 @@ const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_BYTES as usize, max_depth
 pub struct NodesFile {
     /// The nodes, in the order of the file.
     pub reports: Vec<Change>,
-    /// What else the document says: FastX 4's `params`, and any field of a request.
+    /// The other fields of the document: FastX 4's `params`, and any field of a request.
     pub request: Map<String, Value>,
-    /// What is odd about nodes, each with the node that it is about: repaired, or left out.
+    /// The warnings about nodes that were repaired or left out, each with the node's id.
     pub warnings: Vec<String>,
 }
 
@@ -39,8 +39,8 @@ impl NodesFile {
         self.list().map(|report| report.id.to_string()).collect()
     }
 
-    /// Returns what is odd about a question of the user `login`: a user without sessions whose name is nearly that of a user
-    /// with some is probably misspelt.
+    /// Returns the notes on a question of the user `login`: a user without sessions with nearly the name of a user with
+    /// sessions is probably misspelt.
     #[must_use]
     pub fn notes_on(&self, login: &str) -> Vec<String> {
         let users: BTreeSet<&str> =
@@ -59,11 +59,12 @@ impl NodesFile {
     }
 }
 
-/// Reads the node list in `path`; absent, or `-`: on standard input. The request in it may have `max_request_bytes`.
+/// Reads the node list in `path`; absent, or `-`: on standard input. The request in the document may have
+/// `max_request_bytes`.
 ///
 /// # Errors
-/// What cannot be read, is no node list, or has a request too large; the message names the file. A node that cannot be
-/// used is left out, with a warning.
+/// A file that cannot be read, is no node list, or has a request too large; the message names the file. A node that
+/// cannot be used is left out, with a warning.
 pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, CommandExit> {
     let path = path.filter(|path| *path != Path::new("-"));
     let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
@@ -82,7 +83,7 @@ pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, 
     let told = |why: String| CommandExit::usage(format!("{name}: {why}"));
     let mut file = parse(&text).map_err(told)?;
     file.warnings.iter_mut().for_each(|warning| *warning = format!("{name}: {warning}"));
-    // Once it is part of the question, nobody knows where it came from.
+    // As part of the question, the request would no longer show that it came from the file.
     check_request(&file.request, max_request_bytes).map_err(told)?;
     Ok(file)
 }
@@ -93,10 +94,10 @@ fn check_request(request: &Map<String, Value>, max_bytes: usize) -> Result<(), S
     parsed.map(|_request| ()).map_err(|error| format!("the request in it is {error}"))
 }
 
-/// Reads the node list in `text`.
+/// Parses the node list in `text`.
 ///
 /// # Errors
-/// What is wrong with `text` as a whole.
+/// A fault of `text` as a whole.
 pub fn parse(text: &[u8]) -> Result<NodesFile, String> {
     if text.trim_ascii().is_empty() {
         return Err("it is empty; expected a JSON array of nodes, or {\"nodes\": […], \"params\": {…}}".to_owned());

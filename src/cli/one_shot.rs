@@ -1,8 +1,8 @@
-//! One decision without a service: a worker process of its own, the nodes, one question, the answer.
+//! A decision without a service: a new worker process receives the nodes and a question, and answers.
 //!
 //! A process and not a call, for the reason that the service has: a script that hangs or bombs must end as exit code 5
-//! and not as a dead terminal. What a step passes a limit on follows the same policy as in the service. Where the chain
-//! comes to an executable, a runner is started too.
+//! and not as a dead terminal. A step that passes a limit is treated by the same policy as in the service. Where the
+//! chain comes to an executable, a runner is started too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use super::output;
 
 /// Words of a worker or a runner that may wait.
 const WORDS_WAITING: usize = 16;
-/// What comes on top of all limits before a process counts as lost: starting it, and reading a large node list into it.
+/// The time on top of all limits before a process counts as lost: for starting, and for reading a large node list.
 const PATIENCE: Duration = Duration::from_secs(10);
 const READING: Duration = Duration::from_micros(200);
 
@@ -104,7 +104,7 @@ struct OneShotWorker {
     words: mpsc::Receiver<(u64, WorkerEvent)>,
 }
 
-/// What a question to a worker came to.
+/// The outcome of a question to a worker.
 enum WorkerOutcome {
     Decided(Decision),
     Waiting(WaitingDecision, OneShotWorker),
@@ -157,7 +157,7 @@ impl OneShotWorker {
     }
 }
 
-/// The runner, started when it is needed.
+/// The runner, started when the first program is asked.
 struct LazyRunner<'a> {
     birth: &'a WorkerInit,
     programs: &'a ProgramSet,

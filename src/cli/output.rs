@@ -1,8 +1,8 @@
-//! What a command says: its answer on standard output, everything else on standard error.
+//! The output of a command: the answer on standard output, everything else on standard error.
 //!
-//! Whatever is said here is escaped: [`plain::lines`] lets line ends and colours through, so values that come from
-//! elsewhere are made plain where they are put into a line. An answer that cannot be written is the command's failure; an
-//! aside that cannot be written is nobody's.
+//! All output is escaped: [`plain::lines`] lets line ends and colours through, so values from elsewhere are made plain
+//! where they are put into a line. An answer that cannot be written is the command's failure; an aside that cannot be
+//! written is ignored.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +16,7 @@ use crate::{log, plain};
 /// Writes `answer` as lines of standard output.
 ///
 /// # Errors
-/// Where it cannot be written: a full disk, a closed pipe.
+/// An answer that cannot be written: a full disk, a closed pipe.
 pub fn answer(answer: impl Display) -> Result<(), CommandExit> {
     write(&plain::lines(&answer.to_string()))
 }
@@ -29,7 +29,7 @@ pub fn json(answer: impl Display) -> Result<(), CommandExit> {
     write(&plain::json(&answer.to_string()))
 }
 
-/// Writes `answer`, which a program may read, as a line of standard output: as it is, and escaped on a terminal alone.
+/// Writes `answer`, which a program may read, as a line of standard output: escaped on a terminal, unchanged elsewhere.
 ///
 /// # Errors
 /// As [`answer`].
@@ -52,7 +52,7 @@ pub fn aside(aside: impl Display) {
     }
 }
 
-/// Writes `line` of a story that goes on whether anybody reads it or not.
+/// Writes `line` of a story that continues also where the line cannot be written.
 pub fn print_line(line: impl Display) {
     let _unread = writeln!(anstream::stdout().lock(), "{}", plain::lines(&line.to_string()));
 }

@@ -1,4 +1,4 @@
-//! `whither place`: one placement, from a node list or from a running service.
+//! `whither place`: a single placement, from a node list or from a running service.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub(super) struct Placement {
     chain: ChainArgs,
     #[command(flatten)]
     asked: RequestArgs,
-    /// Say also what becomes of this node, and why; implies --explain
+    /// Also show the fate of this node, and why; implies --explain
     #[arg(long, value_name = "ID", visible_alias = "why-not")]
     pub(super) node: Option<String>,
     /// The request's random bits, to run a decision again
@@ -91,7 +91,7 @@ pub(super) struct Placement {
     /// The time zone of the scripts' clock
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
-    /// Decide here, whatever the environment says of a service
+    /// Decide here, even where the environment names a service
     #[arg(long, hide = true)]
     local: bool,
     /// Print the whole decision as JSON
@@ -109,7 +109,7 @@ pub(super) struct LocalDecision {
     pub(super) decision: Decision,
     /// The ids of all nodes.
     pub(super) nodes: Vec<String>,
-    /// What is odd about the question, in sentences.
+    /// The notes on the question, in sentences: what is odd about the question.
     pub(super) notes: Vec<String>,
     /// The chains, with their sources.
     pub(super) set: ChainSet,
@@ -118,7 +118,7 @@ pub(super) struct LocalDecision {
 /// Runs `whither place`.
 ///
 /// # Errors
-/// How it ended, where no node was printed.
+/// The reason why no node was printed.
 pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
     let placement = &args.placement;
     let is_explained = args.explain || placement.node.is_some();
@@ -211,7 +211,7 @@ impl Placement {
         self.chain.files().into_iter().chain(self.nodes.clone()).chain(request).collect()
     }
 
-    /// Decides in this process; a search for what would have to differ for the node asked about may take `search_us`.
+    /// Decides in this process; a search for counterfactuals of the node asked about may take `search_us`.
     pub(super) fn decide(
         &self,
         purpose: Purpose,

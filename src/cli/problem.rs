@@ -1,4 +1,4 @@
-//! Problems of a config as a person sees them: beside their line on a terminal, one line each anywhere else.
+//! Problems of a config as a person sees them: beside their line on a terminal, a line each anywhere else.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -19,14 +19,14 @@ use super::exit::{self, CommandExit};
 pub enum ProblemFormat {
     /// `file:line:col: message`, which editors and `grep` understand.
     Plain,
-    /// With the line that it is about.
+    /// With the line of the problem.
     Graphical,
     /// The same in colour.
     Coloured,
 }
 
 impl ProblemFormat {
-    /// What suits the standard error that this process has.
+    /// Returns the form for the standard error of this process.
     #[must_use]
     pub fn of_stderr() -> Self {
         let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -45,13 +45,13 @@ pub fn exit(errors: &ConfigErrors) -> CommandExit {
     CommandExit { told: render(errors, ProblemFormat::Plain), ..CommandExit::shown(exit::USAGE) }
 }
 
-/// The end of a command over one problem that stands in no config.
+/// Returns the exit of a command over a problem that stands in no config.
 #[must_use]
 pub fn exit_one(problem: &Problem) -> CommandExit {
     CommandExit::usage(problem)
 }
 
-/// Shows `errors` on standard error. That nobody reads it is no further error.
+/// Prints `errors` on standard error. A failing write is no further error.
 pub fn report(errors: &ConfigErrors) {
     log::print_line(&plain::lines(&render(errors, ProblemFormat::of_stderr())));
 }
@@ -78,7 +78,7 @@ pub fn render(errors: &ConfigErrors, look: ProblemFormat) -> String {
     shown
 }
 
-/// A problem beside its line.
+/// A problem beside the problem's line.
 #[derive(Debug)]
 struct ExcerptLine<'a> {
     problem: &'a Problem,
@@ -104,14 +104,15 @@ impl Diagnostic for ExcerptLine<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.problem.place.as_ref()?;
-        // A span over several lines is shown by its first: the place to begin.
+        // Of a span over several lines the first is shown: the place to begin.
         let line = line_around(self.line.text, place.span.start);
         let span = place.span.start..place.span.end.clamp(place.span.start, line.end.max(place.span.start));
         Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
     }
 }
 
-/// The text of a config, of which one line is shown at a time: its neighbours have problems of their own, or none.
+/// The text of a config, of which a single line is shown at a time: the other lines have problems of their own, or
+/// none.
 #[derive(Debug)]
 struct ProblemLine<'a> {
     file: &'a str,
@@ -126,7 +127,7 @@ impl SourceCode for ProblemLine<'_> {
         _after: usize,
     ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
         let line = line_around(self.text, span.offset());
-        // Asked for the span without lines around it, the answer is where it begins.
+        // A request for the span without lines around the span asks for the place where the span begins.
         let start = if lines_before == 0 { span.offset() } else { line.start };
         let data = self.text.get(start..line.end).ok_or(MietteError::OutOfBounds)?.as_bytes();
         let column = self.text.get(line.start..start).map_or(0, |before| before.chars().count());

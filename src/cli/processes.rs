@@ -1,7 +1,8 @@
-//! Processes that a command starts on this machine: a nats-server, services, agents, in a folder that goes away with them.
+//! Processes that a command starts on this machine: a nats-server, services, agents, in a temporary folder.
 //!
-//! Started in order, ended in the reverse of it. Each has a process group of its own, so that Ctrl-C reaches the command
-//! alone, which then ends the others, and a log in the folder, which is what a person reads where one does not come up.
+//! The processes are ended in the reverse order of their start. Each has a process group of its own, so that Ctrl-C
+//! reaches the command alone, which then ends the others, and a log in the folder, which is shown where a process does
+//! not come up.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -20,13 +21,13 @@ use super::output;
 
 /// How long a process may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a process may take to end once it was told to.
+/// The most time for a process to end after SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// Between two looks at a process that comes up.
 const LOOK: Duration = Duration::from_millis(50);
 /// A client that does not answer is dropped within four seconds, as in `scripts/nats/`.
 const NATS_CONFIG: &str = "ping_interval: \"1s\"\nping_max: 2\n";
-/// What this machine's environment says of a bus, which none of the processes may read.
+/// The variables of the environment that name a bus, which none of the processes may read.
 const BUS_VARIABLES: [&str; 7] = [
     "WHITHER_NATS",
     "WHITHER_NAMESPACE",
@@ -45,8 +46,8 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// Finds a nats-server, `named` or on PATH, and makes the folder; starts nothing yet. `target` is what of the
-    /// Makefile installs a server.
+    /// Finds a nats-server, `named` or on PATH, and makes the folder; starts nothing yet. `target` is the target of the
+    /// Makefile that installs a server.
     pub(super) fn prepare(prefix: &str, named: Option<&Path>, target: &str) -> Result<Self, CommandExit> {
         let server = named.map(Path::to_owned).or_else(|| on_path("nats-server")).ok_or_else(|| {
             let message = format!(
@@ -59,7 +60,7 @@ impl Processes {
         Ok(Self { folder, server, running: Vec::new() })
     }
 
-    /// Starts the nats-server, with JetStream, on a free port; returns its address.
+    /// Starts the nats-server, with JetStream, on a free port; returns the server's address.
     pub(super) async fn start_nats(&mut self) -> Result<String, CommandExit> {
         let ports = self.path("ports");
         std::fs::create_dir(&ports).map_err(|error| CommandExit::new(exit::OTHER, error))?;
@@ -72,7 +73,7 @@ impl Processes {
         self.wait("nats-server", || chosen_url(&ports)).await
     }
 
-    /// Starts `command` as `name`, with its standard error in a log.
+    /// Starts `command` as `name`, with standard error in a log.
     pub(super) fn spawn(&mut self, name: &str, mut command: Command) -> Result<(), CommandExit> {
         let failed =
             |error: std::io::Error| CommandExit::new(exit::OTHER, format!("{name} cannot be started: {error}"));
@@ -82,7 +83,7 @@ impl Processes {
         Ok(())
     }
 
-    /// The number of the process `name`, where it runs.
+    /// Returns the id of the process `name`, where the process runs.
     pub(super) fn id(&self, name: &str) -> Option<u32> {
         self.running.iter().find(|(known, _)| known == name).and_then(|(_, process)| process.id())
     }
@@ -104,7 +105,8 @@ impl Processes {
         }
     }
 
-    /// Asks until there is an answer; what `name` logged, where it has ended or takes too long.
+    /// Calls `ask` until there is an answer; fails with the log of `name`, where that process has ended or takes too
+    /// long.
     pub(super) async fn wait<T>(&mut self, name: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T, CommandExit> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -135,7 +137,7 @@ impl Processes {
         std::fs::write(self.path(name), text).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 
-    /// What the process `name` has logged so far.
+    /// Returns the log of the process `name` so far.
     pub(super) fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
     }
@@ -146,7 +148,7 @@ impl Processes {
     }
 }
 
-/// This binary with a command, free of what the environment says of a bus.
+/// Returns this binary with a command, without the variables that name a bus.
 pub(super) fn whither(command: &str) -> Command {
     let program = std::env::current_exe().unwrap_or_else(|_gone| host::program());
     let mut process = Command::new(program);
@@ -174,7 +176,7 @@ async fn end(mut process: Child) {
     }
 }
 
-/// The address that the server chose, from the file into which it writes it.
+/// Returns the address that the server chose, from the ports file that the server writes.
 fn chosen_url(ports: &Path) -> Option<String> {
     let file = std::fs::read_dir(ports)
         .ok()?

@@ -1,7 +1,8 @@
-//! `whither reload`: has every replica of the running service read its config again, and tells what came of it.
+//! `whither reload`: has every replica of the running service read its config again, and prints the results.
 //!
-//! Over NATS, and not by a signal or the HTTP port: replicas run on several machines, and whoever may take nodes out of
-//! service may do this. Each replica reads its own file and answers for itself; each answer says how many there are.
+//! Over NATS, and not by a signal or the HTTP port: replicas run on several machines, and each login that may take
+//! nodes out of service may reload. Each replica reads its own file and answers for itself; each answer names the
+//! number of replicas.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::exit::{self, CommandExit};
 use super::output;
 use super::remote::{RemoteArgs, ask_each};
 
-/// How long the command waits for replicas that read their config and compile its scripts.
+/// The most time that the command waits for replicas to read their config and compile the scripts.
 const COMPILING: Duration = Duration::from_secs(120);
 
 /// Have the service read its config again, wait, and say what is wrong with it.
@@ -33,7 +34,7 @@ pub struct ReloadArgs {
 /// Runs `whither reload`.
 ///
 /// # Errors
-/// How it ended.
+/// A replica that did not answer in time, or a config or script that cannot be used.
 pub fn run(args: &ReloadArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let answers = ask_each(&bus, namespace.reload(), &json!({}), COMPILING).await?;

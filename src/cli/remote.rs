@@ -1,4 +1,4 @@
-//! Asking a running service: one request over NATS, with a time limit around everything.
+//! Requests to a running service: a request over NATS, with a time limit around everything.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// The most replicas whose answers are waited for.
 const MAX_REPLICAS: usize = 1000;
 
-/// How a command finds the service that it asks.
+/// The options for reaching the service.
 #[derive(Clone, Debug, Args)]
 pub struct RemoteArgs {
     /// A config whose [nats] section says how to reach the bus
@@ -39,7 +39,7 @@ impl RemoteArgs {
     /// Runs `ask` with a connection.
     ///
     /// # Errors
-    /// Where NATS is not reached in time, and what `ask` says.
+    /// NATS that is not reached in time, and errors of `ask`.
     pub fn with_bus<T>(
         &self,
         ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, CommandExit>,
@@ -48,10 +48,10 @@ impl RemoteArgs {
     }
 }
 
-/// Runs `ask` with a connection. Where neither an address nor a config is given, the default config says where NATS is.
+/// Runs `ask` with a connection. Where neither an address nor a config is given, the default config names NATS.
 ///
 /// # Errors
-/// Where NATS is not reached in time, and what `ask` says.
+/// NATS that is not reached in time, and errors of `ask`.
 pub(super) fn with_bus<T>(
     bus: &BusArgs,
     config: Option<&Path>,
@@ -66,10 +66,10 @@ pub(super) fn with_bus<T>(
     })
 }
 
-/// A connection that stands.
+/// Opens a connection and waits until NATS is reached.
 ///
 /// # Errors
-/// Where NATS is not reached in time, and what is wrong with its address.
+/// NATS that is not reached in time, and an invalid address.
 pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Namespace), CommandExit> {
     let (bus, namespace) = bus.open(config).await?;
     let at = bus.servers();
@@ -91,7 +91,7 @@ pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Names
 /// Sends `body` to `subject` and reads the answer.
 ///
 /// # Errors
-/// The service's own failure with its exit code, or that nobody answered.
+/// The service's own failure with the exit code of the failure, or that nobody answered.
 pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, CommandExit> {
     ask_within(bus, subject, body, PATIENCE).await
 }
@@ -110,7 +110,7 @@ async fn reply_within(
 ) -> Result<RemoteReply, CommandExit> {
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_TIMEOUT, patience.as_millis().to_string());
-    // The library's own time limit does not cover its queue.
+    // The time limit of the library does not cover the library's queue.
     let request = async_nats::Request::new().headers(headers).payload(body.to_string().into()).timeout(None);
     let sent = bus.client().send_request(subject.clone(), request);
     let sent = tokio::time::timeout(patience, sent);
@@ -171,7 +171,7 @@ fn denied(subject: &str, words: &str) -> CommandExit {
     CommandExit::new(exit::OTHER, format!("this login may not use {subject}; NATS says: {words}"))
 }
 
-/// What a message of the service says.
+/// An answer of the service.
 struct RemoteReply {
     body: Value,
     is_error: bool,
@@ -197,7 +197,7 @@ pub(super) fn failed(error: &Value) -> CommandExit {
     let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
     let step = Some(text("step")).filter(|step| !step.is_empty());
     let code = match FailureName::parse(text("name")) {
-        // No script chose that node: whoever asked named it.
+        // No script chose that node: the user named the node.
         Some(FailureName::UnknownNode) if step.is_none() => exit::NO_NODE,
         Some(name) => exit::code(name),
         None => exit::OTHER,
@@ -211,7 +211,7 @@ pub(super) fn failed(error: &Value) -> CommandExit {
 pub struct RemoteService<'a> {
     /// The options that say how the service is reached.
     pub bus: &'a BusArgs,
-    /// A config whose `[nats]` section says how, where `bus` does not.
+    /// A config whose `[nats]` section names the servers, where `bus` does not.
     pub config: Option<PathBuf>,
 }
 
@@ -263,7 +263,7 @@ pub fn explanation(service: RemoteService<'_>, request: &Map<String, Value>) -> 
     })
 }
 
-/// Returns the explanation of a refusal, built from its diagnosis, or `None` if no chain was asked.
+/// Returns the explanation of a refusal, built from the refusal's diagnosis, or `None` if no chain was asked.
 fn refused(body: &Value) -> Option<Value> {
     let error = body.get("error")?;
     let mut explanation = error.get("diagnosis")?.as_object()?.clone();

@@ -1,4 +1,4 @@
-//! The request that a command line gives: `--request`, and single options over it.
+//! The request of a command line: `--request`, and single options over `--request`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,13 +12,13 @@ use crate::worker::{PlacementQuestion, WorkerLimits};
 
 use super::exit::{self, CommandExit};
 
-/// What a placement is asked for.
+/// The options that make up the request.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RequestArgs {
     /// The request: a JSON object, or a file that holds one
     #[arg(long, value_name = "FILE-or-JSON")]
     request: Option<String>,
-    /// What the placement is for
+    /// The action of the placement
     #[arg(long)]
     action: Option<String>,
     /// The user's login
@@ -33,10 +33,10 @@ pub struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// The request: what the node list's `document` says, over that `--request`, over that the single options.
+    /// Returns the request: the node list's `document`, over that `--request`, over that the single options.
     ///
     /// # Errors
-    /// What is no request, or larger than `max_bytes`.
+    /// An invalid request, or a request larger than `max_bytes`.
     pub fn over(&self, document: Map<String, Value>, max_bytes: usize) -> Result<Map<String, Value>, CommandExit> {
         let mut request = document;
         if let Some(given) = &self.request {
@@ -73,7 +73,7 @@ impl RequestArgs {
         self.request.as_deref().filter(|given| !given.trim_start().starts_with('{')).map(Into::into)
     }
 
-    /// The action that it names, where it names one.
+    /// Returns the action of the request, if the request names an action.
     #[must_use]
     pub fn action(&self) -> Option<String> {
         let named = || {
@@ -102,10 +102,10 @@ fn given_request(given: &str, max_bytes: usize) -> Result<Map<String, Value>, Co
     }
 }
 
-/// `request` as a question for one worker alone; what is not given of seed and time is drawn and read now.
+/// Returns `request` as a question for a single worker; a missing seed is drawn, a missing time is read from the clock.
 ///
 /// # Errors
-/// What makes it no request, or larger than `max_bytes`.
+/// An invalid request, or a request larger than `max_bytes`.
 pub fn question(
     request: &Map<String, Value>,
     max_bytes: usize,

@@ -24,9 +24,9 @@ pub struct WaitingArgs {
     remote: RemoteArgs,
 }
 
-/// Call a request off: it is answered `cancelled`, and takes no place.
+/// Cancel a request: the answer is `cancelled`, and no place is taken.
 ///
-/// A request is known by the id that its launcher gave it, with the user and the action that it is for.
+/// A request is known by the id that its launcher gave, with the user and the action of the request.
 #[derive(Debug, Args)]
 #[command(after_help = "Prints the request's state: cancelled; or placed, with its node and its reservation.
 
@@ -34,10 +34,10 @@ Exit codes: 0 cancelled or placed · 1 no such request waits, or no answer")]
 pub struct CancelArgs {
     /// The request's id
     id: String,
-    /// The login of the user that it is for
+    /// The login of the request's user
     #[arg(long, value_name = "LOGIN")]
     user: Option<String>,
-    /// The action that it is for; session/start where nothing is said
+    /// The action of the request; session/start by default
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
     #[command(flatten)]
@@ -47,7 +47,7 @@ pub struct CancelArgs {
 /// Runs `whither waiting`.
 ///
 /// # Errors
-/// How it ended.
+/// A request that failed, or an answer that cannot be printed.
 pub fn waiting(args: &WaitingArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let answers = ask_each(&bus, namespace.waiting(), &json!({"limit": MOST}), PATIENCE).await?;
@@ -85,7 +85,7 @@ pub fn waiting(args: &WaitingArgs) -> Result<(), CommandExit> {
 /// Runs `whither cancel`.
 ///
 /// # Errors
-/// How it ended.
+/// A request that failed, or an answer that cannot be printed.
 pub fn cancel(args: &CancelArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let mut request = Map::from_iter([("id".to_owned(), json!(args.id))]);

@@ -112,7 +112,7 @@ impl ConfigSource for ServeArgs {
     }
 }
 
-/// Returns the end of a command whose service could not go on for `error`.
+/// Returns the exit of a command whose service ended with `error`.
 fn exit_of(error: ServiceError) -> CommandExit {
     match error {
         ServiceError::Connect(error) => bus::refused(error),

@@ -1,4 +1,4 @@
-//! `whither simulate`: a day of a cluster in simulated time, for one chain or for several side by side.
+//! `whither simulate`: a day of a cluster in simulated time, for a chain or for several side by side.
 
 mod candidate;
 mod faults;
@@ -56,7 +56,8 @@ A line of --requests: {\"at_s\": 30600, \"lasts_s\": 3600, \"request\": {\"user\
 
 Exit codes: 0 simulated · 1 anything else · 2 command line, config or input file")]
 pub struct SimulateArgs {
-    /// A chain: its steps with commas between them (a script file, or builtin:NAME), or a config; repeat it to compare
+    /// A chain: its steps with commas between them (a script file, or builtin:NAME), or a config; repeatable, to
+    /// compare
     #[arg(long = "chain", value_name = "STEPS", default_value = "builtin:fewest-sessions")]
     chains: Vec<String>,
     /// The nodes: how many are drawn, as `new nodes` draws them (60), or a file as `place` reads it
@@ -80,7 +81,7 @@ pub struct SimulateArgs {
     /// Requests of a record, a JSON line each, instead of users who are drawn
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "groups", "session", "wait"])]
     requests: Option<PathBuf>,
-    /// A node that fails, when and for how long, with its sessions: node-03@09:00+45m; repeat it
+    /// A node that fails, when and for how long, with its sessions: node-03@09:00+45m; repeatable
     #[arg(long = "fail", value_name = "NODE@HH:MM+TIME")]
     fails: Vec<String>,
     /// How much of a node's processors a session takes, in percent
@@ -115,7 +116,7 @@ pub struct SimulateArgs {
     sites: SitesArgs,
 }
 
-/// A chain with what became of its day.
+/// A chain with the results of the chain's day.
 struct Ran {
     name: String,
     course: DayOutcome,

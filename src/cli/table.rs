@@ -28,13 +28,13 @@ pub fn table(headings: &[&str]) -> Table {
     table
 }
 
-/// A row of a table: `values` as plain text, whoever they come from.
+/// Returns a row of a table, with `values` as plain text, whatever their source.
 pub fn row<V: AsRef<str>>(values: impl IntoIterator<Item = V>) -> Vec<Cell> {
     values.into_iter().map(|value| Cell::new(plain(value.as_ref()))).collect()
 }
 
-/// An explanation as a person reads it: what was left out, what each step said, what came of it. It reads the
-/// JSON that the service sends, so that a decision made here and one made there look the same.
+/// Renders an explanation for a person: the nodes left out, the verdict of each step, the outcome. Rendered from the
+/// JSON that the service sends, so that a decision made here and a decision of the service look the same.
 #[must_use]
 pub fn explained(answer: &Value) -> String {
     let mut lines = Vec::new();
@@ -99,7 +99,8 @@ pub fn explained(answer: &Value) -> String {
     lines.join("\n")
 }
 
-/// Returns the position of the failure `error` in brackets, or its step if the message does not name the step.
+/// Returns the position of the failure `error` in brackets, or the failure's step if the message does not name the
+/// step.
 pub(super) fn place_of(error: &Value) -> String {
     let text = |value: &Value, field: &str| {
         value.get(field).map(|value| match value.as_str() {
@@ -115,7 +116,7 @@ pub(super) fn place_of(error: &Value) -> String {
     text(error, "step").filter(|step| !message.contains(step)).map(|step| format!(" (step {step})")).unwrap_or_default()
 }
 
-/// Writes what the scripts of a decision logged, under their names.
+/// Prints the log lines of a decision's scripts, under the names of the scripts.
 pub fn logged(decision: &Decision) {
     for step in &decision.diagnosis.steps {
         for line in &step.log {

@@ -20,20 +20,20 @@ use super::output;
 use crate::host::Disk;
 use folder::{Outcome, Written, is_project, write};
 
-/// The stack of the thread that parses a script, as a worker has it: parsers recurse.
+/// The stack of the thread that parses a script, as large as in a worker: parsers recurse.
 #[cfg(feature = "javascript")]
 const STACK_BYTES: usize = 64 << 20;
 
-/// Write what editors and checkers want to know: types of scripts, and JSON Schemas of node, request, reply and config.
+/// Write type definitions of scripts for editors and checkers, and JSON Schemas of node, request, reply and config.
 ///
-/// A script that begins with `// @ts-check` and `/// <reference path="whither.d.ts" />`, and says what its functions are,
-/// is completed and checked while it is written.
+/// A script that begins with `// @ts-check` and `/// <reference path="whither.d.ts" />`, and names the types of its
+/// functions, is completed and checked while it is written.
 #[derive(Debug, Args)]
 pub struct TypesArgs {
     /// The folder that the files are written to
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
-    /// Print one of the files instead of writing them
+    /// Print this file instead of writing all of them
     #[arg(long, value_name = "NAME", value_parser = names())]
     stdout: Option<String>,
     /// Print this JavaScript as `tsc` can read it: `function(input)` with a name, and with the types of its functions
@@ -42,7 +42,7 @@ pub struct TypesArgs {
     /// Name also what these nodes have of their own: static data, metadata, metrics, health, members of sessions
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
-    /// Print what was written as JSON
+    /// Print the outcome as JSON
     #[arg(long, conflicts_with_all = ["stdout", "annotate"])]
     json: bool,
 }
@@ -54,7 +54,7 @@ fn names() -> PossibleValuesParser {
 /// Runs the command.
 ///
 /// # Errors
-/// What could not be read or written.
+/// A file that could not be read or written.
 pub fn run(args: &TypesArgs) -> Result<(), CommandExit> {
     if let Some(script) = &args.annotate {
         return output::data(annotated(script)?.trim_end());
@@ -64,7 +64,7 @@ pub fn run(args: &TypesArgs) -> Result<(), CommandExit> {
         let file = FILES.iter().find(|file| file.name == name.as_str());
         return file.map_or(Ok(()), |file| output::data(file.render(&observed).trim_end()));
     }
-    // A folder that has settings of its own keeps them.
+    // A folder with settings files keeps them.
     let (kept, files): (Vec<_>, Vec<_>) =
         FILES.iter().partition(|file| file.name == PROJECT.name && is_project(&args.folder));
     let texts = files.iter().map(|file| (file.name, file.render(&observed)));
@@ -76,7 +76,7 @@ pub fn run(args: &TypesArgs) -> Result<(), CommandExit> {
     }
 }
 
-/// What came of each file, a line each.
+/// Renders the outcome of each file, a line each.
 fn lines(folder: &Path, written: &[Written]) -> String {
     let about = |name: &str| FILES.iter().find(|file: &&TypeFile| file.name == name).map_or("", |file| file.about);
     let line = |file: &Written| {
@@ -98,7 +98,7 @@ fn observed(list: Option<&Path>) -> Result<Observed, CommandExit> {
     Ok(Observed::of(reports.collect::<Vec<&Report>>()))
 }
 
-/// The script at `path` with the types of its functions.
+/// Returns the script at `path` with the types of the script's functions.
 fn annotated(path: &Path) -> Result<String, CommandExit> {
     let name = path.display();
     if path.extension().is_none_or(|extension| extension != "js") {

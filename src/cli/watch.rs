@@ -1,7 +1,7 @@
-//! `--watch`: answers again each time a file is saved, with what changed since the last answer.
+//! `--watch`: answers again each time a file is saved, with the differences from the last answer.
 //!
-//! Folders are watched rather than files, because editors replace files. What is broken while it is edited is said, and the
-//! last good answer stays beside it.
+//! Folders are watched rather than files, because editors replace files. A script that is broken while it is edited is
+//! reported, and the last good answer stays beside the error.
 
 use std::fs::Metadata;
 use std::io;
@@ -20,7 +20,7 @@ use super::output;
 
 /// The size of the buffer for events of the kernel.
 const BUFFER: usize = 4096;
-/// How long a save may take: an editor writes, renames and sets times one after another.
+/// The most time of a save: an editor writes, renames and sets times one after another.
 const SAVING: Duration = Duration::from_millis(5);
 
 /// The error where `--watch` has no files to look at.
@@ -31,16 +31,16 @@ pub(super) const NEEDS_FILES: &str =
 pub(super) struct WatchedAnswer {
     /// The text of the answer.
     pub(super) text: String,
-    /// The explanation that the next one is compared with.
+    /// The explanation that the next explanation is compared with.
     pub(super) explanation: Value,
     /// How the command would have ended.
     pub(super) end: Result<(), CommandExit>,
 }
 
-/// Answers by `answer` now, and again whenever one of the files that `paths` names changes; comes back on an error alone.
+/// Prints the result of `answer` now, and again whenever a file of `paths` changes; returns on an error alone.
 ///
 /// # Errors
-/// That a folder cannot be watched, or that standard output takes nothing.
+/// A folder that cannot be watched, or standard output that cannot be written.
 pub(super) fn run(
     paths: &dyn Fn() -> Vec<PathBuf>,
     answer: &mut dyn FnMut() -> Result<WatchedAnswer, CommandExit>,
@@ -76,7 +76,7 @@ pub(super) fn run(
     }
 }
 
-/// The line below an answer: how long it took, and what `changed` since the last one.
+/// Returns the line below an answer: the time that the answer took, and the differences from the last answer.
 fn footer(taken: Duration, changed: Option<&[String]>) -> String {
     let what = match changed {
         None => String::new(),
@@ -98,11 +98,11 @@ fn watch(paths: &[PathBuf]) -> Result<Inotify, CommandExit> {
     Ok(inotify)
 }
 
-/// Comes back when one of the files at `paths` is no longer as in `before`.
+/// Returns when a file at `paths` is no longer as in `before`.
 fn wait(inotify: &mut Inotify, paths: &[PathBuf], before: &[Option<FilePrint>]) -> io::Result<()> {
     let mut buffer = [0; BUFFER];
     loop {
-        // What was saved before the folder was watched, or while the answer was made, is seen here at once.
+        // A save before the folder was watched, or while the answer was made, is seen here at once.
         if prints(paths) != before {
             std::thread::sleep(SAVING);
             return Ok(());

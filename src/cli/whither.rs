@@ -22,7 +22,7 @@ struct Cli {
     command: Command,
 }
 
-// A comment here would hide the longer help of the command's own type; only those that share a type have one.
+// A comment here would hide the longer help of the command's own type; only commands that share a type have a comment.
 #[derive(Debug, Subcommand)]
 enum Command {
     Place(Box<place::PlaceArgs>),

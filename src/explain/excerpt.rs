@@ -22,7 +22,7 @@ pub fn excerpt(set: &ChainSet, position: &Position) -> Option<String> {
     })?;
     let line = source.lines().nth(usize::try_from(position.line).ok()?.checked_sub(1)?)?;
     let column = usize::try_from(position.column).ok()?.saturating_sub(1);
-    // Minified code stands in one line.
+    // Minified code stands in a single line.
     let skipped = column.saturating_sub(MAX_BEFORE);
     let shown: String = line.chars().skip(skipped).take(MAX_WIDTH).map(|c| if c == '\t' { ' ' } else { c }).collect();
     let number = position.line.to_string();
@@ -30,7 +30,7 @@ pub fn excerpt(set: &ChainSet, position: &Position) -> Option<String> {
     Some(format!("  {number} │ {}\n  {gutter} │ {before}^", plain(&shown)))
 }
 
-/// Adds to each place in `explanation`, made by the chains of `set`, its line as `excerpt`.
+/// Adds to each place in `explanation`, made by the chains of `set`, the source line as `excerpt`.
 pub fn draw(explanation: &mut Value, set: &ChainSet) {
     let add = |record: &mut Value| {
         let position = record.get("position").cloned();

@@ -26,24 +26,24 @@ const SHORT_NAMES: [(&[&str], &str); 6] = [
 /// Top-level fields that are changed under another name, or never.
 const ELSEWHERE: [&str; 10] =
     ["id", "serverId", "nodeData", "sessions", "cordoned", "freemem", "totalmem", "loadavg", "cpu", "available"];
-/// Fields of a request that are changed; the rest says who asks for what.
+/// Fields of a request that a search changes; the other fields name the user and the purpose.
 const OF_REQUEST: [&str; 4] = ["userGroups", "isManager", "isAdmin", "data"];
 
 /// A field that a search changes.
 #[derive(Clone, Debug)]
 pub(super) struct SearchedField {
-    /// The field as a script names it.
+    /// The field's name in a script.
     pub(super) name: String,
     /// The part of a supposition that is set.
     pub(super) target: SupposedPart,
     /// The present value; `None` where the node or the request has no such field.
     pub(super) now: Option<Value>,
-    /// Whether the words of the chain name it.
+    /// Whether the sources of the chain name the field.
     pub(super) is_read: bool,
 }
 
-/// Returns the fields of `node` and of `ask`: those that the node has, those that one of its `peers` has, and those that
-/// the chain names; the ones that the chain reads come first.
+/// Returns the fields of `node` and of `ask`: those that the node has, those that any of its `peers` has, and those
+/// that the chain names; the fields that the chain reads come first.
 pub(super) fn of(
     node: &Node,
     ask: &Ask,
@@ -156,7 +156,7 @@ fn is_elsewhere(whole: &Map<String, Value>, name: &str) -> bool {
     ELSEWHERE.contains(&name) || is_static()
 }
 
-/// Whether the value on the path `way` is no figure of its own: the session list, or a copy of a top-level field.
+/// Whether the value on the path `way` repeats other values: the session list, or a copy of a top-level field.
 fn is_derived(whole: &Map<String, Value>, way: &[String]) -> bool {
     let way: Vec<_> = way.iter().map(String::as_str).collect();
     match way.as_slice() {

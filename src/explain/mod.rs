@@ -1,9 +1,10 @@
-//! Explanations beyond the record of a decision: what would have to differ for a node to be chosen.
+//! Explanations beyond the record of a decision: the changes with which a node would be chosen.
 //!
-//! The answer is found by trying. Fields of the node, and of the request, are changed one by one; a rehearsal of the chain
-//! says whether the node is chosen then. Nothing is read off the scripts but the names of fields and the values they are
-//! compared with, so every language is explained alike, and what is found is true: it was tried. Rejected: weights as LIME
-//! and SHAP give them, which say what mattered on the average and not what to change.
+//! The changes are found by trying. Fields of the node, and of the request, are changed one by one; a rehearsal of the
+//! chain decides whether the node is chosen then. Nothing is read off the scripts but the names of fields and the
+//! values they are compared with, so every language is explained alike, and each change that is found is true: the
+//! change was tried. Rejected: weights as LIME and SHAP give them, which tell the average influence of a field and not
+//! the needed change.
 //!
 //! A search is bounded by a number of tries and by time ([`SearchBudget`]).
 

@@ -1,4 +1,4 @@
-//! The search for remedies: fields one by one, then two at a time.
+//! The search for remedies: fields one by one, then in pairs.
 
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ fn executable(chain: &ChainSpec) -> Option<&str> {
     chain.steps.iter().find(|step| is_program(&step.source)).map(|step| &*step.name)
 }
 
-/// Returns nodes of `cluster` other than `about` as scripts see them: the chosen one, then some from everywhere.
+/// Returns nodes of `cluster` other than `about` as scripts see them: the chosen node, then some from everywhere.
 fn peers(cluster: &Cluster, about: &str, chosen: Option<&str>) -> Vec<Map<String, Value>> {
     let others = cluster.nodes().map(|(_, node)| node);
     let others = others.filter(|node| &**node.id() != about && Some(&**node.id()) != chosen);
@@ -91,10 +91,10 @@ struct RemedySearch<'a> {
 }
 
 impl<'a> RemedySearch<'a> {
-    /// Tries everything.
+    /// Tries all fields.
     ///
     /// # Errors
-    /// How the search ends before that, where its budget is spent.
+    /// The reason for an early end, where the budget is spent.
     fn run(&mut self) -> Result<(), SearchEnd> {
         let fields = self.fields;
         let read = fields.partition_point(|(field, _)| field.is_read);

@@ -1,4 +1,4 @@
-//! A supposition: one node and one request as they might be.
+//! A supposition: a node and a request as they might be.
 
 use std::sync::Arc;
 
@@ -59,7 +59,8 @@ impl Supposition {
         })
     }
 
-    /// Returns what the cluster itself says of `node`: a failed start of the user is known to the question alone.
+    /// Returns this supposition with the marks of `node` in the cluster: a failed start of the user is known to the
+    /// question alone.
     pub(super) fn in_cluster(&self, node: &Node) -> Self {
         Self { marks: node.marks().clone(), ..self.clone() }
     }
@@ -119,7 +120,7 @@ impl Supposition {
             rehearsal.apply(Change::Reserve(new.clone()));
         }
         let cooling = match &ask.cooling {
-            // The node's own mark says it for the supposition.
+            // The node's own mark says the same for the supposition.
             CoolingPolicy::Out(nodes) => {
                 CoolingPolicy::Out(nodes.iter().filter(|other| **other != id).cloned().collect())
             }
@@ -128,7 +129,7 @@ impl Supposition {
         Some(Ask { request, cooling, ..ask.clone() })
     }
 
-    /// Returns the number of the user's sessions on the node, as far as the node lists its sessions.
+    /// Returns the number of the user's sessions on the node, as far as the node lists sessions.
     pub(super) fn sessions_of_user(&self) -> u64 {
         let listed = self.listed().map_or(0, |list| list.iter().filter(|session| self.is_of_user(session)).count());
         (listed + self.reserved.iter().filter(|held| held.user == self.login).count()) as u64

@@ -1,7 +1,8 @@
-//! An explanation as a person reads it: the chain as a tree, the nodes side by side, and the answer to "why not that one?".
+//! An explanation as a person reads an explanation: the chain as a tree, the nodes side by side, and the answer to
+//! `--node`.
 //!
-//! The text is made from the JSON that the service sends, so that a decision made here, one made there and one that was
-//! recorded look alike.
+//! The text is made from the JSON that the service sends, so that a decision made here, a decision of the service and a
+//! recorded decision look alike.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,7 @@ pub fn tree(explanation: &Value) -> String {
     lines.join("\n")
 }
 
-/// Returns the line of one step: its candidates, its verdict and its cost.
+/// Renders the line of a step: the candidates, the verdict and the cost.
 fn headline(step: &Value, width: usize) -> String {
     let [name, verdict, cost] = ["step", "verdict", "cost_us"].map(|field| text(step, field));
     if verdict == "not reached" {
@@ -101,7 +102,7 @@ fn side_by_side(explanation: &Value, steps: &[Value]) -> Vec<String> {
         return Vec::new();
     }
     let total = rows.len();
-    // Whoever is asked about is shown however far behind the node is.
+    // The node asked about is shown whatever its place.
     let is_shown = |(place, node): &(usize, &str)| *place < MAX_ROWS || Some(*node) == asked;
     let rows: Vec<_> = rows.into_iter().enumerate().filter(is_shown).map(|(_, node)| node).collect();
     let mut table =
@@ -122,7 +123,7 @@ fn side_by_side(explanation: &Value, steps: &[Value]) -> Vec<String> {
     std::iter::once(String::new()).chain(aligned(&table)).chain(more).collect()
 }
 
-/// The cells of one step in the table of nodes.
+/// The cells of a step in the table of nodes.
 struct StepColumn {
     cells: BTreeMap<String, (String, bool)>,
     /// The cell of the nodes that the step's report does not name.

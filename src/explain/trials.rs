@@ -11,7 +11,7 @@ use crate::model::{Outcome, Request, SearchEnd};
 use super::fields::SearchedField;
 use super::supposition::Supposition;
 
-/// The most decisions that a search tries, whatever its time.
+/// The most decisions that a search tries, whatever the search's time.
 pub const MAX_TRIES: u64 = 20_000;
 
 /// How much a search may cost.
@@ -36,7 +36,8 @@ pub(super) struct Trials<'a> {
 }
 
 impl<'a> Trials<'a> {
-    /// Returns trials of whether `node` is chosen for `ask` in `rehearsal`, whose cluster has the node as `made` at the start.
+    /// Returns trials of whether `node` is chosen for `ask` in `rehearsal`, whose cluster has the node as `made` at the
+    /// start.
     pub(super) fn new(
         rehearsal: Rehearsal<'a>,
         ask: Ask,
@@ -89,8 +90,8 @@ impl<'a> Trials<'a> {
         Ok(self.decide(supposed, false))
     }
 
-    /// Whether the node is chosen where things are as `supposed`, with every script asked anew about every node: the
-    /// reference, for what the search found by kept results.
+    /// Whether the node is chosen with everything as `supposed`, with every script asked anew about every node: the
+    /// reference, for results that the search found with kept results.
     pub(super) fn is_confirmed(&mut self, supposed: &Supposition) -> bool {
         self.tries += 1;
         self.decide(supposed, true)
@@ -104,14 +105,14 @@ impl<'a> Trials<'a> {
     }
 }
 
-/// Returns `ask` as a placement that nobody wants explained: the chain's plan may answer it, which takes microseconds.
+/// Returns `ask` as a placement without an explanation: the chain's plan may answer the placement, in microseconds.
 pub(super) fn placement(ask: &Ask) -> Ask {
     let request = Request::from_value(whole_request(ask), "").ok().map(Arc::new);
     let request = request.unwrap_or_else(|| Arc::clone(&ask.request));
     Ask { request, purpose: Purpose::Place, about: None, anew: false, ..ask.clone() }
 }
 
-/// Returns the request of `ask` as it would be written, with its token.
+/// Returns the request of `ask` as a launcher would write the request, with the user's token.
 pub(super) fn whole_request(ask: &Ask) -> Value {
     let mut fields = ask.request.fields().clone();
     fields.shift_remove("explain");

@@ -1,4 +1,4 @@
-//! The values that a search tries for one field, and the nearest number that does.
+//! The values that a search tries for a field, and the nearest number that works.
 
 use serde_json::{Map, Value, json};
 
@@ -13,16 +13,16 @@ use super::vocabulary::Vocabulary;
 const MAX_VALUES: usize = 96;
 /// A whole number this near is found by trying each that is nearer.
 const MAX_COUNTED: f64 = 64.0;
-/// How exactly a number with a fraction is found, as a part of its change.
+/// The precision with which a number with a fraction is found, as a part of the change.
 const PRECISION: f64 = 1e-4;
-/// The most halvings of the way between a number that does and one that does not.
+/// The most halvings of the way between a number that works and a number that fails.
 const MAX_HALVINGS: usize = 80;
-/// Up to here every whole number is one of its own.
+/// The largest number up to which every whole number is represented exactly.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 /// The size of a change of a value that is no number.
 const SIZE_OF_OTHER: f64 = 1.0;
 
-/// A value that does, and how large the change to it is.
+/// A value that works, and the size of the change to that value.
 #[derive(Clone, Debug)]
 pub(super) struct FoundValue {
     /// The value; `None` where the field would have to be absent.
@@ -31,23 +31,23 @@ pub(super) struct FoundValue {
     pub(super) size: f64,
 }
 
-/// The values that are tried for one field.
+/// The values that are tried for a field.
 pub(super) struct FieldValues {
     number: Option<NumberScale>,
     others: Vec<Option<Value>>,
 }
 
-/// The numbers that are tried for one field.
+/// The numbers that are tried for a field.
 struct NumberScale {
     now: f64,
-    /// Numbers of other nodes and of the sources, ascending, with what lies between and beyond.
+    /// Numbers of other nodes and of the sources, ascending, with numbers between and beyond.
     marks: Vec<f64>,
     /// Whether only whole numbers are tried.
     is_whole: bool,
     /// Whether the number is written as text.
     is_text: bool,
     spread: f64,
-    /// The values of other nodes, the chosen one's first.
+    /// The values of other nodes, the chosen node's first.
     seen: Vec<f64>,
 }
 
@@ -64,10 +64,10 @@ impl FieldValues {
         Self { number, others }
     }
 
-    /// Returns the smallest change of `field` on top of `supposition` that has the node chosen, if one is found.
+    /// Returns the smallest change of `field` on top of `supposition` with which the node is chosen, if any is found.
     ///
     /// # Errors
-    /// How the search ends, where its budget is spent.
+    /// The reason for an early end, where the budget is spent.
     pub(super) fn smallest(
         &self,
         field: &SearchedField,
@@ -87,14 +87,14 @@ impl FieldValues {
         Ok(None)
     }
 
-    /// Iterates over a few values that differ most in what they may do, for trying fields together.
+    /// Iterates over a few values that are likely to differ in their effect, for trying fields in pairs.
     pub(super) fn telling(&self, most: usize) -> impl Iterator<Item = Option<Value>> {
         let numbers = self.number.iter().flat_map(NumberScale::telling).map(Some);
         numbers.chain(self.others.iter().cloned()).take(most)
     }
 }
 
-/// The values of `field` that are tried one by one.
+/// Returns the values of `field` that are tried singly.
 fn others(field: &SearchedField, seen: &[&Value], vocabulary: &Vocabulary) -> Vec<Option<Value>> {
     let now = field.now.as_ref();
     let mut values: Vec<Option<Value>> = seen.iter().map(|value| Some((*value).clone())).collect();
@@ -128,7 +128,7 @@ fn others(field: &SearchedField, seen: &[&Value], vocabulary: &Vocabulary) -> Ve
     distinct
 }
 
-/// Lists that differ from `list` in one element: one more, or one less.
+/// Iterates over lists that differ from `list` in a single element: an element more, or an element less.
 fn lists(list: &[Value], seen: &[&Value], vocabulary: &Vocabulary) -> impl Iterator<Item = Value> {
     let of_others = seen.iter().filter_map(|value| value.as_array()).flatten().cloned();
     let more: Vec<Value> = of_others.chain(vocabulary.texts().iter().map(|text| json!(text))).collect();
@@ -141,7 +141,7 @@ fn lists(list: &[Value], seen: &[&Value], vocabulary: &Vocabulary) -> impl Itera
     longer.chain(shorter).collect::<Vec<Value>>().into_iter()
 }
 
-/// The JSON of `number`: whole where it has no fraction.
+/// Returns the JSON of `number`: a whole number where there is no fraction.
 fn written(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() <= MAX_WHOLE { json!(number as i64) } else { json!(number) }
 }
@@ -189,7 +189,7 @@ impl NumberScale {
         }
     }
 
-    /// Returns the number nearest to the present one for which `works` holds.
+    /// Returns the number nearest to the present number for which `works` holds.
     fn nearest(
         &self,
         works: &mut dyn FnMut(&Value) -> Result<bool, SearchEnd>,
@@ -244,7 +244,7 @@ impl NumberScale {
             if works(&self.value(middle))? { mark = middle } else { fails = middle }
         }
         if self.is_whole && (mark - self.now).abs() <= MAX_COUNTED {
-            // Halving finds an edge, and there may be one nearer.
+            // Halving finds an edge, and there may be a nearer edge.
             let step = (mark - self.now).signum();
             let mut near = self.now + step;
             while (near - mark).abs() > 0.5 {
@@ -263,7 +263,7 @@ impl NumberScale {
         Ok(mark)
     }
 
-    /// A few numbers that differ most in what they may do.
+    /// Iterates over a few numbers that are likely to differ in their effect.
     fn telling(&self) -> impl Iterator<Item = Value> {
         let chosen = self.seen.first().copied();
         let of = |pick: fn(f64, f64) -> f64| self.marks.iter().copied().reduce(pick);

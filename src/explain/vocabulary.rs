@@ -1,7 +1,8 @@
 //! The vocabulary of a chain: the names of fields that its steps can look at, and the values they compare them with.
 //!
-//! It is read from the words of the sources alone, whatever the language, and says where to look first and what to try.
-//! What is not found here is tried later; what is found here and never read costs a few tries.
+//! The vocabulary is read from the words of the sources alone, whatever the language, and decides the order of the
+//! search and the values to try. A field that is missing here is tried later; a name here that no script reads costs a
+//! few tries.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Returns the vocabulary of `chain`, with the fields that its built-ins and its settings look at.
+    /// Returns the vocabulary of `chain`, with the fields that the chain's built-ins and settings look at.
     pub(super) fn of(chain: &ChainSpec) -> Self {
         let mut vocabulary = Self::default();
         for step in &chain.steps {
@@ -93,7 +94,7 @@ impl Vocabulary {
         });
     }
 
-    /// Whether a step can look at a field called `name`, as far as its source shows.
+    /// Whether a step can look at a field called `name`, as far as the step's source shows.
     pub(super) fn has(&self, name: &str) -> bool {
         self.is_opaque || self.words.contains(name)
     }

@@ -1,7 +1,7 @@
-//! The JSON Schema of the config, from the lists that its readers check against.
+//! The JSON Schema of the config, from the lists that the config's readers check against.
 //!
-//! `ConfigKey::expected` is written for a person, in a few forms (`1 to 64`, `` `"fast"` or `"strict"` ``, `a list of …`).
-//! They are read here: a second list of types could say something else than the words.
+//! `ConfigKey::expected` is written for a person, in a few forms (`1 to 64`, `` `"fast"` or `"strict"` ``, `a list of
+//! …`). These forms are parsed here: a second list of types could contradict them.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use crate::config::key::{ConfigKey, KEYS};
 use super::schema::{described, root};
 use super::sentence;
 
-/// The sections of a config, each with what it is about; `chain` has a table for each action.
+/// The sections of a config, each with a description; `chain` has a table for each action.
 const SECTIONS: [(&str, &str); 4] = [
     ("nats", "Where the bus is, and how to log in."),
     ("http", "The small HTTP port."),
@@ -90,7 +90,7 @@ fn read(expected: &str) -> Value {
         return json!({"anyOf": [{"enum": fixed}, {"type": "string", "pattern": format!("^{open}.")}]});
     }
     let text = json!({"type": "string", "minLength": 1});
-    // Where a list may stand, its only element may, too.
+    // Where a list may stand, a single element may, too.
     if expected.starts_with("a list of") {
         return json!({"anyOf": [text, {"type": "array", "items": text}]});
     }
@@ -121,7 +121,7 @@ fn alternatives(expected: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// The key `section.key` with the type that its words say.
+    /// Checks the type that is parsed from the expected form of the key `section.key`.
     fn check(section: &str, key: &str, expected: Value) {
         let found = KEYS.iter().find(|one| (one.section, one.key) == (section, key)).unwrap();
         assert_eq!(read(found.expected), expected, "{section}.{key}: {}", found.expected);

@@ -1,7 +1,7 @@
-//! What editors and checkers are told of scripts and documents: type definitions and JSON Schemas, as text.
+//! Type definitions and JSON Schemas of scripts and documents, as text, for editors and checkers.
 //!
-//! Everything is made from the data dictionary of the model and from the lists of the config, which the readers use too.
-//! This room renders and writes no file; `whither types` does.
+//! Everything is made from the data dictionary of the model and from the lists of the config, which the readers use
+//! too. This module renders and writes no file; `whither types` does.
 
 mod config;
 mod observed;
@@ -20,7 +20,7 @@ pub use observed::Observed;
 pub struct TypeFile {
     /// The file's name.
     pub name: &'static str,
-    /// What the file is for, for a person.
+    /// The purpose of the file, for a person.
     pub about: &'static str,
     render: fn(&Observed) -> String,
 }
@@ -47,7 +47,7 @@ pub const PROJECT: TypeFile = TypeFile {
     render: |_| include_str!("jsconfig.json").to_owned(),
 };
 
-/// Every file, one line each.
+/// Every file, a line each.
 pub const FILES: [TypeFile; 7] = [
     DEFINITIONS,
     PROJECT,
@@ -62,7 +62,7 @@ fn pretty(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
 
-/// The sentence of `field` for a person, with its unit where the sentence does not name that.
+/// Returns the sentence of `field` for a person, with the unit where the sentence does not name the unit.
 fn of_field(field: &FieldDoc) -> String {
     let is_named = field.unit.is_empty() || field.about.to_lowercase().contains(field.unit);
     if is_named { sentence(field.about) } else { sentence(&format!("{}, in {}", field.about, field.unit)) }

@@ -1,5 +1,5 @@
-//! The names that are a cluster's own, read from its nodes: members of static data, metadata, metrics, health and
-//! sessions, and what shows of static data at the top level.
+//! The names that are a cluster's own, read from the nodes: members of static data, metadata, metrics, health and
+//! sessions, and the members of static data that show at the top level.
 //!
 //! With them an editor completes `node.staticData.gpu`, and knows `server.gpu`, which stands at the top level and is an
 //! unknown field otherwise.
@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 use crate::model::Report;
 use crate::model::dictionary::{FieldDoc, NODE, NODE_FIELDS, SESSION, members};
 
-/// How many names of one object are told.
+/// The most names of an object that are listed.
 const MAX_NAMES: usize = 500;
 /// The place of sessions among the objects of a node.
 const SESSIONS: &str = "session";
 /// How deep objects and lists are looked into.
 const MAX_DEPTH: usize = 4;
 
-/// What was seen on nodes.
+/// The names and types of fields that were seen on nodes.
 #[derive(Debug, Default)]
 pub struct Observed {
     top: BTreeMap<String, Guess>,
@@ -38,7 +38,7 @@ struct Guess {
 }
 
 impl Observed {
-    /// Returns what `reports` have.
+    /// Returns the fields of `reports`.
     pub fn of<'a>(reports: impl IntoIterator<Item = &'a Report>) -> Self {
         let mut observed = Self::default();
         for report in reports {
@@ -140,7 +140,7 @@ impl Guess {
 fn listed(names: &BTreeMap<String, Guess>) -> String {
     let mut text = String::new();
     for (name, guess) in names {
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "    {}?: {};", quoted(name), guess.type_of());
     }
     text

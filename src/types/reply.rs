@@ -1,6 +1,6 @@
 //! The JSON Schema of the reply to `NS.place`: a placement, or an error.
 //!
-//! The fields stand here with their sentences; a test compares them with what the service writes (tests/types.rs).
+//! The fields stand here with their sentences; a test compares them with the replies of the service (tests/types.rs).
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! `whither.d.rhai`: the fields of the dictionary in the form of Rhai's definition files.
 //!
 //! Rhai's types have no fields but getters. A node is a type of its own; all other objects are maps, so that a getter
-//! whose name several objects have is told once, with what each of them means by it. Rejected: Rhai's own writer of
+//! whose name several objects have is listed once, with the meaning in each object. Rejected: Rhai's own writer of
 //! definitions, whose feature `metadata` makes every function larger and knows no fields that are read by index.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use super::of_field;
 const TEMPLATE: &str = include_str!("whither.d.rhai");
 /// The most columns of a comment.
 const MAX_COLUMNS: usize = 118;
-/// What a line of the template begins with that stands for getters.
+/// The prefix of template lines that stand for getters.
 const MARK: &str = "//: ";
 
 /// Returns the definitions.
@@ -41,7 +41,7 @@ fn node() -> String {
     let mut text = String::new();
     for field in NODE.iter().filter(|field| field.is_seen() && field.is_top_level()) {
         text.push_str(&comment(&words(field)));
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "fn get {}(node: node) -> {};\n", field.name(), type_of(field.holds));
     }
     text

@@ -1,6 +1,7 @@
 //! JSON Schemas (draft 2020-12) of the documents that come in: a node and a request.
 //!
-//! They say what the readers say: other members are allowed everywhere, and `null` counts as absent.
+//! The schemas allow the same documents as the readers: other members are allowed everywhere, and `null` counts as
+//! absent.
 
 use serde_json::{Map, Value, json};
 
@@ -12,12 +13,12 @@ use super::of_field;
 /// The dialect of every schema.
 pub(super) const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// Returns the schema of a node's document, as an agent writes it and as node lists have it.
+/// Returns the schema of a node's document, as agents and node lists write the document.
 pub(super) fn node() -> Value {
     let mut schema =
         root("whither: a node", "A node, as its agent reports it, and as the node list of `place` has it.");
     let mut members = properties(&NODE, "");
-    // The older generation counts where the newer one lists, and either may do what the other does.
+    // The older generation has a number where the newer one has a list, and either may take the other form.
     members.insert("sessions".to_owned(), or_null(sessions("The sessions, or their number.")));
     let data = members.get_mut("nodeData").and_then(|data| data.pointer_mut("/properties"));
     if let Some(data) = data.and_then(Value::as_object_mut) {
@@ -29,7 +30,7 @@ pub(super) fn node() -> Value {
     schema.into()
 }
 
-/// Returns the schema of a request, as a launcher sends it to `NS.place` and `NS.explain`.
+/// Returns the schema of a request, as a launcher sends requests to `NS.place` and `NS.explain`.
 pub(super) fn request() -> Value {
     let mut schema = root("whither: a request", "A request for a placement. All fields are optional.");
     schema.insert("properties".to_owned(), properties(&REQUEST, "").into());
@@ -64,7 +65,7 @@ fn value(table: &[FieldDoc], field: &FieldDoc) -> Value {
         Holds::Flag => json!({"type": "boolean"}),
         Holds::Any => json!({}),
         Holds::Object | Holds::Open => json!({"type": "object", "properties": properties(table, field.path)}),
-        // The agent writes text; what other reporters write is accepted as it is.
+        // The agent writes text; values of any type from other reporters are accepted.
         Holds::Texts => json!({"type": "object"}),
         Holds::User => json!({"$ref": "#/$defs/user"}),
         Holds::List(element) => json!({"type": "array", "items": items(element)}),
@@ -72,7 +73,7 @@ fn value(table: &[FieldDoc], field: &FieldDoc) -> Value {
     described(schema, of_field(field))
 }
 
-/// `schema` with what it is, for a person.
+/// Returns `schema` with the description `about`.
 pub(super) fn described(schema: Value, about: String) -> Value {
     let Value::Object(mut schema) = schema else { return schema };
     schema.insert("description".to_owned(), about.into());

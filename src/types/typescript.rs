@@ -1,7 +1,7 @@
 //! `whither.d.ts`: the fields of the dictionary as TypeScript's interfaces, which also check JavaScript.
 //!
-//! What no table says (verdicts, shapes, globals) is written as it is in a template beside this file, in which a line
-//! such as `//: node` stands for the members of an object.
+//! The parts that no table has (verdicts, shapes, globals) stand in a template beside this file, in which a line such
+//! as `//: node` stands for the members of an object.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::observed::Observed;
 use super::of_field;
 
 const TEMPLATE: &str = include_str!("whither.d.ts");
-/// What a line of the template begins with that stands for members.
+/// The prefix of template lines that stand for members.
 const MARK: &str = "//: ";
 /// The fields of a request that a function of the whole list alone sees.
 const LISTS: Holds = Holds::List(Element::Node);
@@ -32,7 +32,7 @@ pub(super) fn definitions(observed: &Observed) -> String {
     text
 }
 
-/// What stands for the line of the template that is called `mark`.
+/// Returns the text for the template line called `mark`.
 fn part(mark: &str, observed: &Observed) -> String {
     match mark {
         "node" => listed(seen(&NODE, "")),
@@ -52,7 +52,7 @@ fn seen<'t>(table: &'t [FieldDoc], path: &'t str) -> impl Iterator<Item = &'t Fi
     members(table, path).filter(|field| field.is_seen())
 }
 
-/// The same of a request, whose other fields pass through to scripts.
+/// Returns the members of a request below `path`; all of them, since other fields pass through to scripts.
 fn of_request(path: &str) -> impl Iterator<Item = &FieldDoc> {
     members(&REQUEST, path)
 }
@@ -61,14 +61,14 @@ fn listed<'t>(fields: impl Iterator<Item = &'t FieldDoc>) -> String {
     let mut text = String::new();
     for field in fields {
         let mark = if field.optional { "?" } else { "" };
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "    /** {} */", sentence(field));
         let _ = writeln!(text, "    {}{mark}: {};", field.name(), type_of(field));
     }
     text
 }
 
-/// An interface for each object of `table`, named after its field.
+/// Renders an interface for each object of `table`, named after the object's field.
 fn objects(table: &[FieldDoc], observed: &Observed) -> String {
     let mut text = String::new();
     for field in table.iter().filter(|field| field.is_seen()) {
@@ -109,7 +109,7 @@ fn interface(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The field's sentence, and whether it may be absent.
+/// Returns the sentence of `field`, with a note where the field may be absent.
 fn sentence(field: &FieldDoc) -> String {
     let absent = if field.optional { " May be absent." } else { "" };
     format!("{}{absent}", of_field(field))

@@ -5,7 +5,7 @@ use crate::script::tree::{Expr, ExprKind, FunctionTree};
 use super::ValueFlow;
 use crate::check::value::{Measure, Role, Thing, Worth};
 
-/// Methods of lists whose function is asked whether, each with whether it is one of JavaScript's or Rhai's.
+/// Methods of lists, of JavaScript and of Rhai, whose function is a test.
 const TESTS: [&str; 14] = [
     "filter",
     "find",
@@ -88,7 +88,7 @@ impl<'t> ValueFlow<'t> {
         arguments.iter().map(|argument| self.expression(argument)).collect()
     }
 
-    /// Calls the function that is the argument `place`, with `given`, and returns what it returns.
+    /// Calls the function that is the argument `place`, with `given`; returns the worth of the function's result.
     fn callback(&mut self, arguments: &'t [Expr], place: usize, given: &[Worth], is_test: bool) -> Worth {
         let Some(argument) = arguments.get(place) else { return Worth::Unknown };
         if let ExprKind::Function(FunctionTree { number, .. }) = &argument.kind {
@@ -200,7 +200,7 @@ impl<'t> ValueFlow<'t> {
         let returned =
             self.callback(arguments, 0, &[first.clone(), element.clone(), number.clone(), list.clone()], false);
         let reduced = first.or(returned);
-        // What it returned is what it is given the next time.
+        // The result of a call is a parameter of the next call.
         self.callback_again(arguments, &[reduced.clone(), element.clone(), number, list.clone()]);
         reduced
     }
@@ -314,7 +314,7 @@ impl<'t> ValueFlow<'t> {
     }
 }
 
-/// What the method `name` of a text returns.
+/// Returns the worth of the method `name` of a text.
 fn text_method(name: &str) -> Worth {
     match name {
         "split" => Worth::list(Worth::Text(Role::Plain)),

@@ -8,7 +8,7 @@ use crate::check::fields::{FieldLook, look};
 use crate::check::value::{Measure, Role, Thing, Worth};
 
 impl<'t> ValueFlow<'t> {
-    /// Walks through `expression`, and returns what it is worth.
+    /// Walks through `expression`; returns the worth of the expression.
     pub(super) fn expression(&mut self, expression: &'t Expr) -> Worth {
         match &expression.kind {
             ExprKind::Name(name) => self.named(name, &expression.span),
@@ -61,7 +61,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Walks through `expression` where its truth counts, and returns what it is worth.
+    /// Walks through `expression` where its truth counts; returns the worth of the expression.
     pub(super) fn condition(&mut self, expression: &'t Expr) -> Worth {
         match &expression.kind {
             ExprKind::Unary("!", inner) => {
@@ -150,8 +150,8 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// What the field `name` of `held` is worth; `of` is the expression before it, and `is_short` whether the name of
-    /// the field is that of a variable too.
+    /// Returns the worth of the field `name` of `held`; `of` is the expression before the field, and `is_short` whether
+    /// the name of the field is also the name of a variable.
     pub(in crate::check) fn field_of(
         &mut self,
         held: &Worth,
@@ -162,7 +162,7 @@ impl<'t> ValueFlow<'t> {
     ) -> Worth {
         match held {
             Worth::Unset => Worth::Unset,
-            // What the script gives a field itself may be anything.
+            // A field that the script itself sets may be anything.
             Worth::Thing(_) if self.own_fields.contains(name) => Worth::Unknown,
             Worth::Thing(thing) => match look(*thing, name) {
                 FieldLook::Known(value) => value,
@@ -219,7 +219,7 @@ impl<'t> ValueFlow<'t> {
                 Worth::Number(Measure::Plain)
             }
             "typeof" => {
-                // Of a variable that nobody declares it is no mistake.
+                // A variable that nobody declares is no mistake here.
                 if inner.name().is_none() {
                     self.expression(inner);
                 }
@@ -245,7 +245,7 @@ impl<'t> ValueFlow<'t> {
             Operator::And => {
                 let first = self.condition(left);
                 let second = self.expression(right);
-                // What is false of the first stands for nothing.
+                // A false first value stands for nothing.
                 if second == Worth::Unset { first } else { second }
             }
             Operator::Or | Operator::Coalesce => {

@@ -174,7 +174,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Notes that `place` is increased or decreased, and returns what it is worth then.
+    /// Notes that `place` is increased or decreased; returns the new worth.
     pub(super) fn stepped(&mut self, place: &'t Expr) -> Worth {
         let number = place.name().and_then(|name| self.variable(name));
         match number {
@@ -190,7 +190,7 @@ impl<'t> ValueFlow<'t> {
         Worth::Number(Measure::Plain)
     }
 
-    /// Notes that `place`, a member of an object of the top level, is made of what it was, once in a call.
+    /// Notes that `place`, a member of an object of the top level, is computed from its old value, once in a call.
     pub(super) fn step_member(&mut self, place: &'t Expr) {
         let is_once = self.turns == 0 && self.role() == Some(FunctionRole::Whole);
         let Some((of, name)) = place.field().filter(|_| is_once) else { return };
@@ -203,7 +203,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// What an element of the thing is, where a script takes the thing for a list.
+    /// Returns the name of the list in the thing, where a script takes the thing for a list.
     pub(in crate::check) fn list_in(thing: Thing) -> Option<&'static str> {
         match thing {
             Thing::Input => Some("nodes"),

@@ -1,4 +1,4 @@
-//! The variables of a script: what they are worth, and what happens to those of the top level.
+//! The variables of a script: their worth, and the events of variables of the top level.
 
 use crate::script::tree::{Declared, Expr, Pattern, PatternKind, SourceRange, Stmt, StmtKind};
 
@@ -23,9 +23,9 @@ pub(in crate::check) struct Variable {
     pub(in crate::check) is_undeclared: bool,
     /// Whether the variable is a parameter.
     pub(in crate::check) is_parameter: bool,
-    /// The number that the variable always is, where the variable is given one number alone.
+    /// The constant value of the variable, where the variable is given a single number.
     pub(in crate::check) constant: Option<f64>,
-    /// Whether the variable is given a value at one place alone.
+    /// Whether the variable is given a value at a single place.
     is_single: bool,
     /// How often the variable was given a value in this walk, and the number of the last time.
     writes: usize,
@@ -43,7 +43,7 @@ pub(in crate::check) struct VariableEvent {
     pub(in crate::check) span: SourceRange,
     /// The function around the place; absent at the top level.
     pub(in crate::check) function: Option<usize>,
-    /// Whether the event may happen several times in one call of the function that whither calls.
+    /// Whether the event may happen several times in a call of the function that whither calls.
     pub(in crate::check) is_repeated: bool,
 }
 
@@ -54,12 +54,12 @@ pub(in crate::check) enum VariableEventKind {
     Read,
     /// The variable is given a value.
     Write,
-    /// The variable is given a value that is made of its present one: `count++`, `next += 1`.
+    /// The variable is given a value computed from the present value: `count++`, `next += 1`.
     Step,
 }
 
 impl<'t> ValueFlow<'t> {
-    /// Notes which variables are given one number alone.
+    /// Finds the variables that are given a single number.
     pub(super) fn settle_constants(&mut self) {
         for variable in &mut self.variables {
             variable.is_single = variable.writes == 1;
@@ -68,7 +68,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// The number of the variable `name` where it stands.
+    /// Returns the number of the variable `name` in the scopes around the place.
     #[must_use]
     pub(in crate::check) fn variable(&self, name: &str) -> Option<usize> {
         let declared = self.scopes.iter().rev().find_map(|scope| scope.get(name).copied());
@@ -97,7 +97,7 @@ impl<'t> ValueFlow<'t> {
         number
     }
 
-    /// What the variable `number` is given, where that is written at one place alone.
+    /// Returns the expression that the variable `number` is given, where there is a single assignment.
     pub(in crate::check) fn written(&self, number: usize) -> Option<&'t Expr> {
         let is_single = self.variables.get(number).is_some_and(|variable| variable.is_single);
         self.initial.get(&number).copied().filter(|_| is_single)
@@ -132,7 +132,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Declares what `var` declares anywhere in `body` outside of functions.
+    /// Declares the variables of every `var` anywhere in `body` outside of functions.
     pub(super) fn hoist(&mut self, body: &'t [Stmt]) {
         for statement in body {
             match &statement.kind {
@@ -193,7 +193,7 @@ impl<'t> ValueFlow<'t> {
         variable.value = joined;
     }
 
-    /// Gives `pattern` a `value`; fields that are taken out of it are looked at as anywhere else.
+    /// Gives `pattern` a `value`; fields that the pattern takes out of the value are checked as anywhere else.
     pub(super) fn bind(&mut self, pattern: &'t Pattern, value: Worth) {
         self.assign(pattern, value, None);
     }
@@ -241,7 +241,8 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Notes that something happens to the variable `number`, if it is one of the top level and a function does it.
+    /// Notes an event of the variable `number`, if the variable belongs to the top level and a function causes the
+    /// event.
     pub(super) fn happens(&mut self, number: usize, kind: VariableEventKind, span: &SourceRange) {
         let is_outer = self.variables.get(number).is_some_and(|variable| variable.function.is_none());
         let (function, is_repeated) = (self.function(), self.turns > 0);

@@ -6,7 +6,7 @@ use crate::check::flow::ValueFlow;
 use crate::check::value::{Measure, Role, Thing, Worth};
 use crate::script::tree::{Expr, ExprKind, Operator};
 
-/// Fewer bytes than any machine has free: whoever writes such a number means megabytes, gigabytes or percent.
+/// The free memory that every machine has: a smaller number is meant as megabytes, gigabytes or percent.
 const FEWEST_BYTES: f64 = 1_000_000.0;
 /// The actions that every site has.
 const ACTIONS: [&str; 2] = ["session/start", "user/login"];
@@ -79,7 +79,7 @@ impl<'t> ValueFlow<'t> {
             Some(one.span.start.min(other.span.start)..one.span.end.max(other.span.end)),
             message,
         );
-        // Node lists in files may have metadata of any type, and Rhai compares whatever comes.
+        // Node lists in files may have metadata of any type, and Rhai compares values of all types.
         if !self.is_javascript() && matches!(other.kind, ExprKind::Truth(_)) {
             finding.level = FindingLevel::Note;
         }
@@ -95,7 +95,7 @@ impl<'t> ValueFlow<'t> {
         });
     }
 
-    /// A number of `unit` against another one that is written out.
+    /// Checks a comparison of a number of `unit` with a constant.
     fn measured(&mut self, unit: Measure, operator: Operator, is_left: bool, one: &'t Expr, other: &'t Expr) {
         let Some(number) = self.constant(other) else { return };
         let shown = self.shown(&one.span);
@@ -239,7 +239,7 @@ impl<'t> ValueFlow<'t> {
         if self.is_javascript() { format!("`{list}.includes({element})`") } else { format!("`{element} in {list}`") }
     }
 
-    /// One side of a calculation.
+    /// Checks a side of a calculation.
     pub(in crate::check) fn calculated(&mut self, side: Side<'t, '_>) {
         let (expression, worth) = side;
         let (shown, span) = (self.shown(&expression.span), expression.span.clone());
@@ -298,7 +298,7 @@ fn turned(operator: Operator) -> Operator {
     }
 }
 
-/// What a thing is told by.
+/// Returns the advice on the field that identifies a thing.
 fn main_field(thing: Thing) -> &'static str {
     match thing {
         Thing::User => "compare its `login`",

@@ -1,4 +1,4 @@
-//! Conditions: what is tested for its truth, and says something else than was meant.
+//! Conditions: values that are tested for their truth, and mean something else than their author meant.
 
 use crate::check::codes::Code;
 use crate::check::finding::{Finding, Fix};
@@ -6,7 +6,7 @@ use crate::check::flow::ValueFlow;
 use crate::check::value::{Role, Worth};
 use crate::script::tree::{Expr, ExprKind, Pattern, PatternKind};
 
-/// Names of metadata that are true or false, where a text stands for it. Others are tested for whether they are there.
+/// Names of metadata that are true or false, where a text stands for the flag. Others are tested for existence.
 const FLAGS: [&str; 26] = [
     "enabled",
     "disabled",
@@ -39,7 +39,7 @@ const FLAGS: [&str; 26] = [
 const QUESTIONS: [&str; 7] = ["is_", "has_", "can_", "allow_", "no_", "not_", "in_"];
 
 impl<'t> ValueFlow<'t> {
-    /// `expression`, which is `worth` that, tested for its truth.
+    /// Checks `expression`, of worth `worth`, as a condition.
     pub(in crate::check) fn tested(&mut self, expression: &'t Expr, worth: &Worth) {
         if let ExprKind::Call(callee, _) = &expression.kind
             && let Some((of, "indexOf" | "lastIndexOf" | "findIndex" | "index_of")) = callee.field()

@@ -7,7 +7,7 @@ use crate::check::flow::ValueFlow;
 use crate::check::value::{Measure, Thing, Worth};
 use crate::script::tree::{Expr, SourceRange};
 
-/// What lists have in JavaScript.
+/// The members of lists in JavaScript.
 const LIST_MEMBERS: [&str; 40] = [
     "length",
     "at",
@@ -50,7 +50,7 @@ const LIST_MEMBERS: [&str; 40] = [
     "with",
     "constructor",
 ];
-/// What scripts ask of a list, in either language.
+/// Members that scripts use of a list, in either language.
 const LIST_USES: [&str; 17] = [
     "length", "size", "filter", "map", "forEach", "find", "some", "every", "reduce", "includes", "indexOf", "len",
     "is_empty", "contains", "all", "sort", "slice",
@@ -267,7 +267,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// A field of the variable of a `for … in` over a list, which holds places and not what stands there.
+    /// Reports a field of the variable of a `for … in` over a list: the variable holds places and not elements.
     pub(in crate::check) fn place_for_node(&mut self, name: &str, span: &SourceRange, of: Option<&'t Expr>) {
         let is_field = matches!(look(Thing::Node, name), FieldLook::Known(_) | FieldLook::Meant(_))
             || matches!(look(Thing::Session, name), FieldLook::Known(_));

@@ -32,7 +32,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Notes the texts that `value` may be, or that it holds, as ids.
+    /// Notes the texts that `value` may be, or may hold, as ids.
     pub(in crate::check) fn note_ids(&mut self, value: &'t Expr) {
         let mut found = Vec::new();
         self.texts_in(value, MAX_DEPTH, &mut found);

@@ -1,8 +1,8 @@
-//! Variables that are meant to last from one request to the next: nothing does.
+//! Variables that are meant to last from one request to the next: nothing lasts.
 //!
-//! A variable of the top level that a function fills and then reads is used within one request, and is right. What only
-//! makes sense where it lasts is a counter that is stepped once, outside of every loop, and a variable that is read
-//! before it is given a value.
+//! A variable of the top level that a function fills and then reads is used within one request, and is right. Only two
+//! things make no sense without lasting: a counter that is stepped once, outside of every loop, and a variable that is
+//! read before any value is given.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub(super) fn meant_to_last(flow: &mut ValueFlow<'_>) {
     let Some(seen) = &mut flow.seen else { return };
     let steps = std::mem::take(&mut seen.member_steps);
     for (name, span) in &steps {
-        // What is stepped at several places adds something up.
+        // A member that is stepped at several places adds something up.
         if steps.iter().filter(|(other, _)| other == name).count() == 1 {
             tell(flow, name, span.clone());
         }
@@ -42,7 +42,7 @@ fn lasting<'e>(flow: &ValueFlow<'_>, events: &[&'e VariableEvent]) -> Option<&'e
     let role = |event: &VariableEvent| flow.roles.get(&event.function?).copied();
     let is_plain = |event: &&&VariableEvent| !event.is_repeated && role(event).is_some();
     let whole = |event: &&&VariableEvent| role(event) == Some(FunctionRole::Whole);
-    // All that happens to it happens in functions that whither calls, or in functions within those.
+    // All events happen in functions that whither calls, or in functions within those.
     let is_inside = |event: &VariableEvent| {
         let mut called = flow.roles.keys().filter_map(|number| flow.functions.get(*number)?.tree);
         called.any(|function| function.span.start <= event.span.start && event.span.end <= function.span.end)
@@ -53,7 +53,8 @@ fn lasting<'e>(flow: &ValueFlow<'_>, events: &[&'e VariableEvent]) -> Option<&'e
     if let Some(step) = step.filter(|_| steps == 1) {
         return Some(step);
     }
-    // `if (typeof turn === 'undefined') turn = 0`: a name that nobody declares is looked for before it is made.
+    // `if (typeof turn === 'undefined') turn = 0`: a name that nobody declares is looked for before the first
+    // assignment.
     let variable = flow.variables.get(events.first()?.variable)?;
     if variable.is_undeclared && flow.text.contains(&format!("typeof {}", variable.name)) {
         return events.iter().find(|event| event.kind != VariableEventKind::Read).copied();
@@ -61,7 +62,7 @@ fn lasting<'e>(flow: &ValueFlow<'_>, events: &[&'e VariableEvent]) -> Option<&'e
     let first = events.iter().min_by_key(|event| event.span.start)?;
     let write = events.iter().filter(|event| event.kind == VariableEventKind::Write).find(is_plain)?;
     let is_read_first = first.kind == VariableEventKind::Read && first.span.start < write.span.start;
-    // `next = (next + 1) % n` reads right of its sign what it gives left of it.
+    // `next = (next + 1) % n` reads on the right the variable that is written on the left.
     let is_self = events.iter().any(|event| {
         event.kind == VariableEventKind::Read
             && event.span.start > write.span.end
@@ -86,9 +87,9 @@ fn tell(flow: &mut ValueFlow<'_>, name: &str, span: std::ops::Range<usize>) {
     ));
 }
 
-/// Members of the global object that are made of what they were.
+/// Reports members of the global object that are computed from their old values.
 fn of_global_object(flow: &mut ValueFlow<'_>) {
-    // In a script without objects of its own making, `this` is the global object.
+    // In a script that makes no objects, `this` is the global object.
     let has_objects = ["class ", "prototype", "new "].iter().any(|word| flow.text.contains(word));
     let is_global = |place: &Expr| {
         let (of, name) = place.field()?;

@@ -7,7 +7,7 @@ use crate::check::paths::{falls_through, returns};
 use crate::check::value::{Measure, Role, Thing, Worth};
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Operator, PatternKind, StmtKind};
 
-/// Methods whose function must return something, with what the method makes of it.
+/// Methods whose function must return something, with the method's result otherwise.
 const ASKING: [(&str, &str); 10] = [
     ("filter", "keeps no element"),
     ("find", "finds no element"),
@@ -22,11 +22,11 @@ const ASKING: [(&str, &str); 10] = [
 ];
 /// Methods that change nothing, so that their result is all that they do.
 const PURE: [&str; 7] = ["filter", "slice", "concat", "toSorted", "toReversed", "order", "order_by"];
-/// The longest line of a source that a person writes: past it, a source is made by a program.
+/// The longest line of a source that a person writes: a source with a longer line is made by a program.
 const LONGEST_WRITTEN_LINE: usize = 400;
 
 impl<'t> ValueFlow<'t> {
-    /// A call of the method `name` of what is `held`.
+    /// Checks a call of the method `name` of a value with the worth `held`.
     pub(in crate::check) fn called(&mut self, whole: &'t Expr, held: &Worth, name: &str, arguments: &'t [Expr]) {
         if self.seen.is_none() {
             return;
@@ -47,7 +47,7 @@ impl<'t> ValueFlow<'t> {
         }
         let is_asked = is_list || matches!(held, Worth::Unknown | Worth::Unset);
         if let Some((_, what)) = ASKING.iter().find(|(known, _)| *known == name && is_asked) {
-            // `list.map(…);` is a loop to some, whose elements nobody takes.
+            // `list.map(…);` is a loop to some authors; the resulting list is not used.
             let is_loop = self.statement == whole.span && matches!(name, "map" | "some" | "every" | "find");
             if !is_loop {
                 self.silent_callback(function, name, what, is_list);
@@ -85,7 +85,7 @@ impl<'t> ValueFlow<'t> {
         line.find('\n').unwrap_or(line.len()) > LONGEST_WRITTEN_LINE
     }
 
-    /// A function that is asked for a value, and has ways without one.
+    /// Reports a function that should return a value, and has ways without a value.
     fn silent_callback(&mut self, function: &'t FunctionTree, name: &str, what: &str, is_list: bool) {
         let values = returns(function);
         let has_value = values.iter().any(Option::is_some);
@@ -189,7 +189,7 @@ impl<'t> ValueFlow<'t> {
         self.find(finding.fix(if is_known { fix } else { fix.unsure() }));
     }
 
-    /// What `value` in the body of `function` is worth: fields of its parameters alone are known.
+    /// Returns the worth of `value` in the body of `function`: fields of the function's parameters alone are known.
     fn peek_in(&mut self, function: &'t FunctionTree, value: &'t Expr) -> Worth {
         let given = self.functions.get(function.number).map(|facts| facts.parameters.clone()).unwrap_or_default();
         let Some((of, name)) = value.field() else { return Worth::Unknown };
@@ -234,7 +234,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// A statement whose value nobody takes.
+    /// Checks a statement whose value is not used.
     pub(in crate::check) fn unused(&mut self, value: &'t Expr) {
         if self.seen.is_none() {
             return;
@@ -320,7 +320,7 @@ pub(super) fn sorted_in_vain(flow: &mut ValueFlow<'_>) {
     }
 }
 
-/// Functions of one node that never return anything, so that no node is left.
+/// Reports functions of one node that never return anything, so that no node is left.
 pub(super) fn silent_functions(flow: &mut ValueFlow<'_>) {
     let called: Vec<_> = flow.roles.iter().map(|(number, role)| (*number, *role)).collect();
     for (number, role) in called {

@@ -1,5 +1,5 @@
-//! The rules, one file for each group of them. A rule looks at one kind of place in the last walk of `flow`, or at all
-//! that this walk saw.
+//! The rules, a file for each group of them. A rule looks at a kind of place in the last walk of `flow`, or at the
+//! whole record of that walk.
 
 mod comparisons;
 mod conditions;
@@ -17,7 +17,7 @@ pub(in crate::check) use verdicts::{always_selects, never_selects, passes};
 use super::finding::Finding;
 use super::flow::ValueFlow;
 
-/// Returns the findings about a script whose flow is `flow`, as its engine has `loaded` it.
+/// Returns the findings about a script with the flow `flow`, as `loaded` by the engine.
 #[must_use]
 pub(in crate::check) fn findings(
     mut flow: ValueFlow<'_>,

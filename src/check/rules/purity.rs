@@ -1,4 +1,4 @@
-//! Functions of one node: what they may not read, what nobody declares, and what keeps their results from being kept.
+//! Functions of one node: forbidden reads, undeclared names, and the reasons why results cannot be kept.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use crate::check::visit;
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Pattern, PatternKind, SourceRange};
 use crate::script::{Arity, LoadError, PerNode, Script, ScriptShape};
 
-/// Names by which functions reach for the request without having it as a parameter.
+/// Names by which functions reach for the request without a request parameter.
 const OF_REQUEST: [&str; 9] = ["request", "input", "req", "params", "user", "userGroups", "servers", "nodes", "action"];
 
-/// A script as its engine has loaded it.
+/// A script as loaded by the script's engine.
 pub(in crate::check) struct LoadedScript<'a> {
     /// The script.
     pub(in crate::check) script: &'a dyn Script,
-    /// What the engine says of it, each with the byte that it is about.
+    /// The remarks of the engine, each with the byte in the source.
     pub(in crate::check) remarks: Vec<(&'a LoadError, usize)>,
 }
 
@@ -38,7 +38,7 @@ impl ValueFlow<'_> {
     }
 }
 
-/// Functions of one parameter that read the clock, chance or the request.
+/// Reports functions of one parameter that read the clock, chance or the request.
 pub(super) fn impure(flow: &mut ValueFlow<'_>) {
     let pure: Vec<usize> = flow
         .roles
@@ -53,7 +53,7 @@ pub(super) fn impure(flow: &mut ValueFlow<'_>) {
     let Some(seen) = &flow.seen else { return };
     let impurities = seen.impurities.clone();
     for impurity in impurities {
-        // What stands at the top level runs for each of them.
+        // Code at the top level runs for each of them.
         let is_reached = impurity.function.is_none_or(|number| reached.contains(&number));
         if !is_reached || flow.has(Code::ImpureFunction, &impurity.span) {
             continue;
@@ -127,7 +127,7 @@ pub(super) fn promised(flow: &mut ValueFlow<'_>) {
         if !function.is_async || waits.iter().any(|(is_promise, _)| *is_promise) {
             continue;
         }
-        // A promise that is there already counts as its value, so that it does no harm for a node alone.
+        // A promise that is already fulfilled counts as its value, so that `async` does no harm in a filter.
         if waits.is_empty() && matches!(role, FunctionRole::Filter(_)) {
             continue;
         }
@@ -138,7 +138,7 @@ pub(super) fn promised(flow: &mut ValueFlow<'_>) {
     }
 }
 
-/// What `function` waits for, and whether that is a promise that the script makes itself.
+/// Returns the places where `function` waits, each with whether the script itself makes the promise.
 fn waits_for(function: &FunctionTree) -> Vec<(bool, SourceRange)> {
     let mut found = Vec::new();
     visit::expressions(&function.body, &mut |expression: &Expr| {
@@ -151,7 +151,7 @@ fn waits_for(function: &FunctionTree) -> Vec<(bool, SourceRange)> {
     found
 }
 
-/// What keeps the results of functions of two parameters from being kept for each value of the request that they read.
+/// Reports why the results of functions of two parameters cannot be kept for each value of the request that they read.
 pub(in crate::check) fn not_kept(flow: &mut ValueFlow<'_>, loaded: &LoadedScript<'_>) {
     let ScriptShape::PerNode(PerNode { key: false, .. }) = loaded.script.shape() else { return };
     let asked: Vec<usize> = flow
@@ -183,7 +183,7 @@ pub(in crate::check) fn not_kept(flow: &mut ValueFlow<'_>, loaded: &LoadedScript
     flow.find(Finding::new(Code::NotKept, Some(span), message).help(help));
 }
 
-/// Where `function` uses its request in another way than by reading fields by their names.
+/// Returns the place where `function` uses the request in another way than by reading fields by name.
 fn request_use(function: &FunctionTree) -> Option<(SourceRange, String)> {
     let Some(Pattern { kind: PatternKind::Name(request), default: None, .. }) = function.parameters.get(1) else {
         return Some(taken_apart(function));
@@ -216,7 +216,7 @@ fn request_use(function: &FunctionTree) -> Option<(SourceRange, String)> {
     found
 }
 
-/// What `function` takes of a request that has no name.
+/// Returns the use of a request parameter without a name in `function`.
 fn taken_apart(function: &FunctionTree) -> (SourceRange, String) {
     let Some(parameter) = function.parameters.get(1) else {
         return (function.head.clone(), "takes the request without a name for it".to_owned());

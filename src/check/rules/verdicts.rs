@@ -1,4 +1,4 @@
-//! What functions return: a verdict, or something that is none.
+//! The results of functions: a verdict, or another value, which is a mistake.
 
 use crate::check::codes::Code;
 use crate::check::finding::{Finding, Fix};
@@ -11,7 +11,7 @@ use crate::script::tree::{Expr, ExprKind, Operator, SourceRange};
 const MAY_MISS: [&str; 5] = ["find", "findLast", "pop", "shift", "at"];
 
 impl<'t> ValueFlow<'t> {
-    /// What a function of the whole list returns.
+    /// Checks the result of a function of the whole list.
     pub(in crate::check) fn answered(&mut self, value: &'t Expr) {
         if self.seen.is_none() {
             return;
@@ -101,7 +101,7 @@ impl<'t> ValueFlow<'t> {
         self.find(finding.help(format!("return its `{field}`")).fix(fix));
     }
 
-    /// What `score` returns.
+    /// Checks the result of `score`.
     pub(in crate::check) fn scored(&mut self, value: &'t Expr) {
         if self.seen.is_none() {
             return;
@@ -155,7 +155,7 @@ impl<'t> ValueFlow<'t> {
     }
 }
 
-/// The function of the whole list, if the script has one.
+/// Returns the function of the whole list, if the script has such a function.
 fn whole<'t>(flow: &ValueFlow<'t>) -> Option<&'t crate::script::tree::FunctionTree> {
     let (number, _) = flow.roles.iter().find(|(_, role)| **role == FunctionRole::Whole)?;
     flow.functions.get(*number)?.tree
@@ -180,7 +180,8 @@ pub(in crate::check) fn passes(flow: &ValueFlow<'_>) -> Option<SourceRange> {
     (falls_through(function) || ends.iter().any(|value| value.is_none())).then(|| function.head.clone())
 }
 
-/// Whether no way through the function of the whole list, or of one node, ends with a chosen node.
+/// Returns the head of the function of the whole list, or of `filter`, where no way through the script ends with a
+/// chosen node.
 #[must_use]
 pub(in crate::check) fn never_selects(flow: &mut ValueFlow<'_>) -> Option<SourceRange> {
     if let Some(function) = whole(flow) {
@@ -206,7 +207,7 @@ fn is_narrowing(value: &Expr) -> bool {
     }
 }
 
-/// Whether each way through the function of the whole list, or of one node, ends with a chosen node or an error.
+/// Whether each way through the function of the whole list, or through `score`, ends with a chosen node or an error.
 #[must_use]
 pub(in crate::check) fn always_selects(flow: &ValueFlow<'_>) -> bool {
     let score = flow.roles.iter().find(|(_, role)| matches!(role, FunctionRole::Score(_)));
@@ -225,7 +226,7 @@ pub(in crate::check) fn always_selects(flow: &ValueFlow<'_>) -> bool {
         && ends.into_iter().all(|value| value.is_some_and(|value| is_id(value, flow.text)))
 }
 
-/// Whether `value` is a number that is sure to be one, unless a figure is unknown.
+/// Whether `value` is sure to be a number, unless a figure is unknown.
 fn is_number(value: &Expr) -> bool {
     match &value.kind {
         ExprKind::Number(_) | ExprKind::Unary("-", _) => true,
@@ -245,7 +246,7 @@ fn is_id(value: &Expr, text: &str) -> bool {
         ExprKind::Conditional(_, then, otherwise) => is_id(then, text) && is_id(otherwise, text),
         ExprKind::Field { of, name, .. } => {
             let is_chained = text.get(value.span.clone()).is_some_and(|source| source.contains("?."));
-            // What a requester says of itself may be empty.
+            // The requester's own id may be empty.
             let holder = of.field().map(|(_, name)| name).or(of.name()).unwrap_or_default();
             let is_of_requester = matches!(holder, "local" | "user" | "me");
             matches!(name.as_str(), "id" | "serverId") && !is_chained && !is_of_requester

@@ -12,12 +12,12 @@ use crate::cli::output;
 use crate::model::{Change, Report};
 use crate::plain::Plain;
 
-/// The seed of `new nodes`, so that its files are these clusters.
+/// The seed of `new nodes`, so that the files of `new nodes` hold these clusters.
 const SEED: u64 = 1;
 /// Nodes that take turns in reporting something new.
 const RESTLESS: usize = 256;
 
-/// One cluster after another.
+/// The clusters of a bench, measured in turn.
 #[derive(Debug)]
 pub(super) enum Clusters {
     /// Drawn, of these sizes.
@@ -27,10 +27,11 @@ pub(super) enum Clusters {
 }
 
 impl Clusters {
-    /// The nodes in the file at `path`, else clusters of `sizes`; and the request that the file has beside the nodes.
+    /// Returns the nodes in the file at `path`, else clusters of `sizes`; and the request that the file has beside the
+    /// nodes.
     ///
     /// # Errors
-    /// What is wrong with the file.
+    /// A file that cannot be read or is no node list.
     pub(super) fn of(
         path: Option<&Path>,
         sizes: &[u32],
@@ -51,10 +52,10 @@ impl Clusters {
         }
     }
 
-    /// The reports of the one with `size` nodes.
+    /// Returns the reports of the cluster with `size` nodes.
     ///
     /// # Errors
-    /// A drawn node that is none: never.
+    /// A drawn node that is no valid document: never.
     pub(super) fn reports(&self, size: usize) -> Result<Vec<Change>, CommandExit> {
         match self {
             Self::Drawn(_) => (0..size).map(|place| report(nodes::node(place, SEED))).collect(),
@@ -86,7 +87,7 @@ impl News {
 impl Iterator for News {
     type Item = Change;
 
-    /// The next; there is always one, unless the cluster is empty.
+    /// Returns the next change of a node, or `None` where the cluster is empty.
     fn next(&mut self) -> Option<Change> {
         let change = self.reports.get(self.next)?.clone();
         self.next = (self.next + 1) % self.reports.len();
@@ -94,7 +95,7 @@ impl Iterator for News {
     }
 }
 
-/// The document of a node with one more on its load.
+/// Returns the document of a node with its load increased by 1.
 fn busier(change: &Change) -> Option<Value> {
     let Change::Report(report) = change else { return None };
     let mut document: Value = serde_json::from_str(&report.text).ok()?;

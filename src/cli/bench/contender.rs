@@ -1,4 +1,4 @@
-//! A contender: one chain that is measured, with the name of its rows.
+//! A contender: a chain that is measured, and the name of the chain's rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,26 +17,27 @@ const GPU_RHAI: &str = include_str!("../../../scripts/gpu-for-group.rhai");
 const LOAD_JS: &str = include_str!("../../../scripts/weighted-load.js");
 const LOAD_RHAI: &str = include_str!("../../../scripts/weighted-load.rhai");
 
-/// What a process takes to start and compile, and a cluster to be made, at the very most.
+/// The most time for starting a process, compiling the chain and making the cluster.
 const PATIENCE: Duration = Duration::from_secs(20);
 const FOR_A_NODE: Duration = Duration::from_millis(1);
 
-/// One chain, alone.
+/// A chain that is measured alone.
 #[derive(Clone, Debug)]
 pub(super) struct BenchChain {
-    /// What it is called: its steps.
+    /// The name of the chain: the names of the steps.
     pub(super) label: String,
-    /// What a worker that runs it is born with.
+    /// The initial message of a worker that runs the chain.
     pub(super) birth: WorkerInit,
-    /// The action that it decides.
+    /// The action that the chain decides.
     pub(super) action: Arc<str>,
 }
 
 impl BenchChain {
-    /// The chain that is given, or each script of it alone; without one, a built-in and shipped scripts.
+    /// Returns the chain of `args`, or with `is_each` each script alone; without `args`, a built-in and shipped
+    /// scripts.
     ///
     /// # Errors
-    /// Everything that is wrong with a step or the config, and steps that are not run in a worker.
+    /// Every fault of a step or of the config, and steps that do not run in a worker.
     pub(super) fn all(args: &ChainArgs, is_each: bool, asked: &RequestArgs) -> Result<Vec<Self>, CommandExit> {
         if !args.is_given() {
             let zone = zone::of_host(&Disk);
@@ -76,7 +77,7 @@ impl BenchChain {
         })
     }
 
-    /// How long one decision over `nodes` nodes, and making their cluster, may take on a busy machine.
+    /// Returns the most time that a decision over `nodes` nodes, with making their cluster, may take on a busy machine.
     #[must_use]
     pub(super) fn longest(&self, nodes: usize) -> Duration {
         let limits = self.birth.limits;
@@ -91,8 +92,8 @@ impl BenchChain {
     }
 }
 
-/// What is measured when nothing is given: the built-in that most sites use, and the same two policies as functions of
-/// the whole list and of one node in both languages.
+/// Returns the chains that are measured by default: the built-in that most sites use, and the same two policies as
+/// functions of the whole list and of a single node in both languages.
 fn shipped() -> Vec<Vec<StepSpec>> {
     let fewest = || StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned()));
     let script = |name: &str, extension: &str, text: &str| {

@@ -1,7 +1,7 @@
-//! One run: a chain over a cluster, again and again for a while.
+//! A run: a chain decides over a cluster, again and again for a while.
 //!
-//! What is timed is what a worker does for a question: it builds the request from its text as far as somebody asks, and
-//! decides. Around it, and in the throughput alone, places are given back and nodes report.
+//! The timed part is the work of a worker for a request: building the request from its text, as far as a step reads the
+//! request, and deciding. Around the timed part, and in the throughput alone, places are given back and nodes report.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -25,29 +25,29 @@ use super::users::BenchUsers;
 
 /// The seed of the requests' random bits.
 const SEED: u64 = 1;
-/// The longest warm-up; a short run has a shorter one.
+/// The longest warm-up; a shorter run is warmed up for the time of the run.
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// How a run goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunPlan {
-    /// How long it is measured.
+    /// The time for which the chain is measured.
     pub(super) time: Duration,
-    /// One node reports something new before each so many decisions; absent where none does.
+    /// The number of decisions between two changes of a node; absent where no node changes.
     pub(super) changes: Option<u64>,
 }
 
 impl RunPlan {
-    /// How long it is run before it is measured.
+    /// Returns the time of the warm-up, before the chain is measured.
     #[must_use]
     pub(super) fn warm_up(&self) -> Duration {
         WARM_UP.min(self.time)
     }
 
-    /// Runs `contender` over the cluster with `size` nodes.
+    /// Measures `contender` over the cluster with `size` nodes.
     ///
     /// # Errors
-    /// A script that does not compile, and what no trial lets pass.
+    /// A script that does not compile, and every other fault that a trial reports too.
     pub(super) fn run(
         &self,
         contender: &BenchChain,
@@ -91,7 +91,7 @@ struct BenchEvaluator<'a> {
     tally: DecisionTally,
 }
 
-/// What decisions came to.
+/// The counts and latencies of the decisions of a run.
 struct DecisionTally {
     latencies: Latencies,
     calls: u64,
@@ -178,7 +178,7 @@ impl<'a> BenchEvaluator<'a> {
             return Err(CommandExit::new(exit::OTHER, "the chain waits for a program, which does not run here"));
         };
         self.tally.count(&decision, took);
-        // Where the chain reserves, the evaluator has applied it already; where it does not, this releases nothing.
+        // Where the chain reserves, the evaluator has applied the reservation already; elsewhere this releases nothing.
         if matches!(decision.outcome, Outcome::Placed(_))
             && let Some(oldest) = self.holdings.hold(id)
         {
@@ -196,7 +196,7 @@ mod tests {
     use crate::cli::chains::ChainArgs;
     use crate::cli::request::RequestArgs;
 
-    /// A runner of one built-in over ten nodes.
+    /// Decides `times` requests by a built-in over ten nodes; returns the number of reservations left, and the tally.
     fn asked(times: usize) -> (usize, DecisionTally) {
         let args = ChainArgs { scripts: vec!["builtin:fewest-sessions".to_owned()], config: None };
         let contender = BenchChain::all(&args, false, &RequestArgs::default()).unwrap().remove(0);

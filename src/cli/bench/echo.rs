@@ -1,7 +1,7 @@
-//! The floor of a service on this bus: a responder that answers anything at once, with a reply of the same size.
+//! The floor of a service on this bus: a responder that answers everything at once, with a reply of the same size.
 //!
-//! It has a connection and a thread of its own, as a service has a process, and listens below an inbox, where whoever
-//! may ask a service may listen too.
+//! The echo has a connection and a thread of its own, as a service has a process, and listens below an inbox, where
+//! each login that may ask a service may listen too.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -16,7 +16,7 @@ use crate::cli::bus::BusArgs;
 use crate::cli::exit::{self, CommandExit};
 use crate::cli::remote;
 
-/// A responder that runs as long as it lives.
+/// A responder that runs until dropped.
 #[derive(Debug)]
 pub(super) struct Echo {
     subject: String,
@@ -25,10 +25,10 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    /// Starts one on the server of `bus` that replies with `reply`.
+    /// Starts a responder on the server of `bus` that replies with `reply`.
     ///
     /// # Errors
-    /// Where it cannot connect or listen.
+    /// A responder that cannot connect or listen.
     pub(super) fn start(bus: &BusArgs, config: Option<&Path>, reply: Bytes) -> Result<Self, CommandExit> {
         let (bus, config) = (bus.clone(), config.map(Path::to_owned));
         let (told, hears) = mpsc::channel();
@@ -59,7 +59,7 @@ impl Echo {
         Ok(Self { subject, stop, thread })
     }
 
-    /// Where it listens.
+    /// Returns the subject on which the echo listens.
     #[must_use]
     pub(super) fn subject(&self) -> &str {
         &self.subject
@@ -87,7 +87,7 @@ async fn listen(bus: &BusArgs, config: Option<&Path>) -> Result<(Client, String,
 async fn answer(client: &Client, mut requests: Subscriber, reply: Bytes) {
     while let Some(request) = requests.next().await {
         if let Some(address) = request.reply {
-            // Where it cannot be sent, its asker counts it as lost.
+            // An answer that cannot be sent is counted as lost by the load.
             drop(client.publish(address, reply.clone()).await);
         }
     }

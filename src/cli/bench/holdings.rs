@@ -1,6 +1,7 @@
-//! The places that a bench holds on its cluster: a bounded number, the oldest given back for each new one.
+//! The places that a bench holds on a cluster: a bounded number, the oldest given back for each new place.
 //!
-//! A chain that reserves fills its cluster within milliseconds of a bench, and then measures how fast it says `no-node`.
+//! Without this bound, a chain that reserves would fill the cluster within milliseconds, and the bench would then
+//! measure the speed of the answer `no-node`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,14 +17,15 @@ pub(super) struct Holdings {
 }
 
 impl Holdings {
-    /// None, on a cluster of `nodes`: one for every second node at most, which leaves room wherever there was any.
+    /// Returns empty holdings for a cluster of `nodes` nodes: a place for every second node at most, which leaves room
+    /// wherever there was any.
     #[must_use]
     pub(super) fn on(nodes: usize) -> Self {
         let most = (nodes / 2).clamp(1, MOST);
         Self { held: VecDeque::with_capacity(most + 1), most }
     }
 
-    /// Holds `reservation`; returns the one to release for it, where there are enough.
+    /// Holds `reservation`; returns the reservation to release in turn, where the bound is exceeded.
     pub(super) fn hold(&mut self, reservation: Arc<str>) -> Option<Arc<str>> {
         self.held.push_back(reservation);
         if self.held.len() > self.most { self.held.pop_front() } else { None }

@@ -12,13 +12,13 @@ pub(super) struct RequestsInFlight {
 }
 
 impl RequestsInFlight {
-    /// None yet; one without an answer for `patience` is given up.
+    /// Returns an empty table; a request without an answer for `patience` is given up.
     #[must_use]
     pub(super) fn new(patience: Duration) -> Self {
         Self { open: BTreeMap::new(), next: 0, patience }
     }
 
-    /// One more, counted from `since`; returns its number.
+    /// Adds a request, timed from `since`; returns the number of the request.
     pub(super) fn depart(&mut self, since: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -26,7 +26,8 @@ impl RequestsInFlight {
         number
     }
 
-    /// The answer to `number` came; returns since when it was waited for, where it still was.
+    /// Removes the request `number`, which was answered; returns the time from which the request was timed, or `None`
+    /// where the request was given up already.
     pub(super) fn arrive(&mut self, number: u64) -> Option<Instant> {
         self.open.remove(&number)
     }

@@ -1,7 +1,7 @@
-//! A heat: one row, measured in a process of its own, which is this binary again.
+//! A row that is measured in a process of its own, which is this binary again.
 //!
-//! Its growth is then what the row needs, whatever was measured before; and a script that hangs at its thousandth
-//! decision, where no trial sees it, can be ended.
+//! The growth of that process is then the memory that the row needs, whatever was measured before; and a script that
+//! hangs at the thousandth decision, where no trial sees the hang, can be ended.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -19,11 +19,11 @@ use crate::worker::sandbox;
 use super::progress::BenchProgress;
 use super::row::Row;
 
-/// The option, hidden from people, that makes a process measure one row alone.
+/// The hidden option that makes a process measure a single row.
 const OPTION: &str = "--heat";
-/// How often it is looked at while it runs.
+/// The interval at which the running process is polled.
 const PERIOD: Duration = Duration::from_millis(200);
-/// What it may use on top of what a worker may, and for each node.
+/// The memory that the process may use on top of the limit of a worker, and for each node.
 const OWN_BYTES: u64 = 1 << 30;
 const NODE_BYTES: u64 = 128 << 10;
 
@@ -55,11 +55,11 @@ impl FromStr for IsolatedRow {
 }
 
 impl IsolatedRow {
-    /// Measures the row in this very process: it ends with its parent, its memory is bounded beyond what a worker may
-    /// have by `worker_bytes`, and `measure` has the stack that it has in a worker.
+    /// Measures the row in this very process: the process ends with the parent, may use `worker_bytes`, the limit of a
+    /// worker, and some more memory, and runs `measure` on a stack as large as in a worker.
     ///
     /// # Errors
-    /// Where the parent is gone, what the kernel says, and what `measure` says.
+    /// A parent that is gone, errors of the kernel, and errors of `measure`.
     pub(super) fn here(
         self,
         worker_bytes: u64,
@@ -78,10 +78,10 @@ impl IsolatedRow {
         })
     }
 
-    /// Measures it, with all that this process was told; ends it where it takes longer than `longest`.
+    /// Measures the row in a process with the arguments of this process; ends that process after `longest`.
     ///
     /// # Errors
-    /// What the process says, and that it did not end, or not by itself.
+    /// The error of the process, or that the process did not end, or was killed.
     pub(super) fn run(self, longest: Duration, progress: &mut BenchProgress) -> Result<Row, CommandExit> {
         let arguments = std::env::args_os().skip(1).chain([OPTION.into(), OsString::from(self.to_string())]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -111,7 +111,7 @@ impl IsolatedRow {
     }
 }
 
-/// What a process that measured nothing ended with; where it did so by itself, it has said why.
+/// Returns the exit for a process that measured nothing; a process that exited by itself has printed the reason.
 fn ended(status: ExitStatus) -> CommandExit {
     match status.code().map(u8::try_from) {
         Some(Ok(code)) => CommandExit::shown(code),

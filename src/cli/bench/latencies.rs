@@ -1,4 +1,4 @@
-//! Latencies: any number of them in the memory of one histogram, exact to three digits.
+//! Latencies: any number of them in the memory of a histogram, exact to three digits.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use hdrhistogram::Histogram;
 
 use crate::cli::exit::{self, CommandExit};
 
-/// What takes longer counts as this.
+/// The longest latency; longer latencies count as this.
 const LONGEST: Duration = Duration::from_secs(3600);
 const DIGITS: u8 = 3;
-/// With fewer decisions the 99th of a hundred is only the worst one, and not told.
+/// The fewest decisions for a 99th percentile: of fewer than a hundred, the percentile would be the worst decision
+/// alone.
 const FEWEST_FOR_P99: u64 = 100;
 
 /// How long things took.
@@ -26,7 +27,7 @@ impl Latencies {
         Histogram::new_with_bounds(1, longest, DIGITS).map(Self).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 
-    /// One more.
+    /// Adds the latency `took`.
     pub(super) fn record(&mut self, took: Duration) {
         self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }

@@ -1,4 +1,5 @@
-//! Load on a subject: a closed loop, in which each answer is the next request, or an open one by a schedule.
+//! Load on a subject: a closed loop, in which each answer is followed by the next request, or an open loop by a
+//! schedule.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,25 +18,25 @@ use super::in_flight::RequestsInFlight;
 use super::latencies::Latencies;
 use super::schedule::Schedule;
 
-/// A request without an answer for so long is lost, and counts as one that took so long.
+/// The time after which a request without an answer is lost; a lost request counts as a latency of this time.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What a run may take on top of its time, every answer late; past that the bus itself is gone.
+/// The most time of a run on top of the planned time, with every answer late; past that the bus itself is gone.
 const SLACK: Duration = Duration::from_secs(20);
-/// How often it is looked for those.
+/// The interval at which lost requests are looked for.
 const PERIOD: Duration = Duration::from_millis(100);
 /// How requests are counted that got no answer, or that were due and could not be sent in time.
 const LOST: &str = "no-answer";
 const UNSENT: &str = "not-sent";
 const NOBODY: &str = "no-responders";
 
-/// What is asked, where, and how much at a time.
+/// The requests of a load, their subject, and how many are under way.
 #[derive(Clone, Debug)]
 pub(super) struct BenchLoad<'a> {
     /// The connection.
     pub(super) client: &'a Client,
     /// Where.
     pub(super) subject: Subject,
-    /// What, in turn.
+    /// The bodies of the requests, sent in turn.
     pub(super) bodies: &'a [Bytes],
     /// How many requests may be under way.
     pub(super) in_flight: usize,
@@ -43,24 +44,25 @@ pub(super) struct BenchLoad<'a> {
     pub(super) release: Option<Subject>,
 }
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Clone, Debug)]
 pub(super) struct LoadRun {
-    /// From each request, or the moment at which it was due, to its answer; lost ones are among them.
+    /// The latencies from the request, or the moment at which the request was due, to the answer; lost requests
+    /// included.
     pub(super) latencies: Latencies,
     /// How many answers named a node.
     pub(super) placed: u64,
     /// From the first request to the last answer.
     pub(super) elapsed: Duration,
-    /// Answers that say why there is no node, and requests without one, by name.
+    /// The numbers of answers without a node and of requests without an answer, by name.
     pub(super) failures: BTreeMap<String, u64>,
 }
 
 impl BenchLoad<'_> {
-    /// A closed loop for `time`; with `rate`, an open one of so many requests a second.
+    /// Runs a closed loop for `time`; with `rate`, an open loop of `rate` requests a second.
     ///
     /// # Errors
-    /// Where the connection is lost.
+    /// A lost connection.
     pub(super) async fn run(&self, rate: Option<u32>, time: Duration) -> Result<LoadRun, CommandExit> {
         let run = async {
             match rate {
@@ -71,7 +73,7 @@ impl BenchLoad<'_> {
         tokio::time::timeout(time + SLACK, run).await.map_err(|_late| gone())?
     }
 
-    /// Keeps its number of requests under way for `time`, and waits for the last answers.
+    /// Keeps the number of requests under way constant for `time`, and waits for the last answers.
     async fn closed(&self, time: Duration) -> Result<LoadRun, CommandExit> {
         let (mut traffic, mut replies) = LoadTraffic::open(self).await?;
         let (start, mut clock) = (Instant::now(), tokio::time::interval(PERIOD));
@@ -92,7 +94,8 @@ impl BenchLoad<'_> {
         traffic.end(start).await
     }
 
-    /// Sends `rate` requests a second for `time`, as far as its number under way lets it, and waits for the last answers.
+    /// Sends `rate` requests a second for `time`, as far as the limit of requests under way allows, and waits for the
+    /// last answers.
     async fn by_schedule(&self, rate: u32, time: Duration) -> Result<LoadRun, CommandExit> {
         let (mut traffic, mut replies) = LoadTraffic::open(self).await?;
         let (start, mut clock) = (Instant::now(), tokio::time::interval(PERIOD));
@@ -120,7 +123,7 @@ impl BenchLoad<'_> {
     }
 }
 
-/// Requests and answers of one run.
+/// The requests and answers of a run.
 struct LoadTraffic<'a> {
     load: &'a BenchLoad<'a>,
     inbox: String,
@@ -130,7 +133,7 @@ struct LoadTraffic<'a> {
     run: LoadRun,
 }
 
-/// What is read of an answer.
+/// The fields of an answer that are read.
 #[derive(Deserialize)]
 struct LoadAnswer<'a> {
     #[serde(borrow, default)]
@@ -154,7 +157,7 @@ impl<'a> LoadTraffic<'a> {
         client.publish_with_reply(subject.clone(), format!("{}.{number}", self.inbox), body).await.map_err(other)
     }
 
-    /// Takes an answer; returns whether somebody still waited for it.
+    /// Takes an answer; returns whether the request was still under way.
     async fn receive(&mut self, reply: Message) -> Result<bool, CommandExit> {
         let now = Instant::now();
         let number = reply.subject.rsplit('.').next().and_then(|number| number.parse().ok());
@@ -166,7 +169,7 @@ impl<'a> LoadTraffic<'a> {
                 name => self.run.count(now.saturating_duration_since(since), name),
             }
         }
-        // Also where nobody waited for it any more.
+        // Also where the request was given up already.
         if let Some(release) = &self.load.release
             && let Some(reservation) =
                 serde_json::from_slice::<LoadAnswer<'_>>(&reply.payload).ok().and_then(|placed| placed.reservation)
@@ -209,13 +212,13 @@ impl LoadRun {
     fn lose(&mut self, name: &str, count: u64) {
         if count > 0 {
             *self.failures.entry(name.to_owned()).or_default() += count;
-            // What was not answered took that long at least; left out, the worst would look best.
+            // A request without an answer took that long at least; left out, the worst service would look best.
             (0..count).for_each(|_| self.latencies.record(PATIENCE));
         }
     }
 }
 
-/// Why an answer has no node; absent where it has one.
+/// Returns the reason why an answer has no node, or `None` where the answer has a node.
 fn failure(reply: &Message) -> Option<String> {
     if reply.status == Some(StatusCode::NO_RESPONDERS) {
         return Some(NOBODY.to_owned());

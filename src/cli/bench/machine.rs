@@ -1,4 +1,4 @@
-//! What was measured on: without that, a figure says nothing.
+//! The machine that was measured on: without the machine, a figure says nothing.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ pub(super) struct MachineInfo {
 }
 
 impl MachineInfo {
-    /// This one.
+    /// Returns this machine.
     #[must_use]
     pub(super) fn here() -> Self {
         let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -18,7 +18,7 @@ impl MachineInfo {
         Self { cpu: model(&text).unwrap_or(std::env::consts::ARCH).to_owned(), cores }
     }
 
-    /// One line for a person.
+    /// Returns the machine as a line for a person.
     #[must_use]
     pub(super) fn line(&self) -> String {
         let cores = if self.cores == 1 { "core" } else { "cores" };
@@ -46,7 +46,7 @@ const fn build() -> &'static str {
     if cfg!(debug_assertions) { "debug build" } else { "release build" }
 }
 
-/// The processor's name as Linux writes it on x86.
+/// Returns the processor's name as Linux writes the name on x86.
 fn model(cpuinfo: &str) -> Option<&str> {
     let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
     line.split_once(':').map(|(_, name)| name.trim()).filter(|name| !name.is_empty())

@@ -1,7 +1,7 @@
 //! The peer: the same JavaScript under Node.js on this machine, so that a figure has something to stand beside.
 //!
-//! Node.js compiles to machine code and whither's engine interprets, and Node.js runs the script unbounded, unchecked and
-//! unisolated. Which of that a site wants is its own choice; what it costs, it should know.
+//! Node.js compiles to machine code and whither's engine interprets, and Node.js runs the script unbounded, unchecked
+//! and unisolated. The choice is the site's; the page tells the price.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -29,16 +29,16 @@ use super::users::BenchUsers;
 
 const HARNESS: &str = include_str!("peer.js");
 const PROGRAM: &str = "node";
-/// What the peer can put after a script.
+/// The built-in that the peer can run after a script.
 const FEWEST: &str = "fewest-sessions";
-/// What comes on top of its runs: starting, and reading a large cluster.
+/// The time limit on top of the peer's runs: for starting, and reading a large cluster.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Node.js on this machine.
 #[derive(Clone, Debug)]
 pub(super) struct NodeJsPeer(PathBuf);
 
-/// What the peer came to in one of its two ways.
+/// The peer's figures for one way to run.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PeerRow {
     way: String,
@@ -62,10 +62,10 @@ struct PeerReport {
 }
 
 impl NodeJsPeer {
-    /// The first `node` in `path`, a list of folders as PATH is one.
+    /// Returns the first `node` in `path`, a list of folders such as PATH.
     ///
     /// # Errors
-    /// Where there is none.
+    /// No `node` in any folder.
     pub(super) fn find(path: &OsStr) -> Result<Self, CommandExit> {
         let found = std::env::split_paths(path).map(|folder| folder.join(PROGRAM)).find(|file| file.is_file());
         found.map(Self).ok_or_else(|| {
@@ -100,7 +100,7 @@ impl NodeJsPeer {
     }
 }
 
-/// Why a peer cannot run `chain`; absent where it can.
+/// Returns the reason why the peer cannot run `chain`, or `None` where the peer can.
 #[must_use]
 pub(super) fn unfit(chain: &ChainSpec) -> Option<&'static str> {
     let is_js = |source: &StepSource| matches!(source, StepSource::Script { extension, .. } if extension == "js");
@@ -114,7 +114,7 @@ pub(super) fn unfit(chain: &ChainSpec) -> Option<&'static str> {
     }
 }
 
-/// What the harness reads. Nodes that the chain would leave out before its first step are left out here.
+/// Returns the input of the harness. Nodes that the chain would leave out before the first step are left out here.
 fn task(
     contender: &BenchChain,
     reports: Vec<Change>,
@@ -203,7 +203,7 @@ impl PeerRow {
         self.p50_ns as f64 / ours_ns.max(1) as f64
     }
 
-    /// Whether any of its decisions failed.
+    /// Whether any decision of the peer failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failed > 0
     }
@@ -239,7 +239,8 @@ impl PeerRow {
         ]
     }
 
-    /// What there is to say where `ours` came to something else on the first request; ties may fall otherwise.
+    /// Returns a note where `ours` chose another node or failed otherwise on the first request; ties may fall
+    /// otherwise.
     #[must_use]
     pub(super) fn differs(&self, ours: &FirstAnswer) -> Option<String> {
         let said = |first: &FirstAnswer| match (&first.node, &first.error) {
@@ -286,7 +287,7 @@ mod tests {
         assert!(NodeJsPeer::find(OsStr::new("")).unwrap_err().message.contains("install Node.js"));
     }
 
-    /// Every way to write a function is found, and chooses what it says; whichever figures come with it.
+    /// Every way to write a function is found, and chooses as written; the figures do not matter here.
     #[test]
     fn the_peer_runs_what_we_run() {
         let Ok(peer) = NodeJsPeer::find(&std::env::var_os("PATH").unwrap_or_default()) else {

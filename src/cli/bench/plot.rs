@@ -1,6 +1,6 @@
-//! The rows as curves: how long a decision takes over how many nodes, both axes logarithmic.
+//! The rows as curves: the time of a decision over the number of nodes, both axes logarithmic.
 //!
-//! A straight line that rises by a decade each decade is a chain whose cost is its nodes.
+//! A straight line that rises by a decade each decade is a chain whose cost is proportional to the number of nodes.
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -26,16 +26,16 @@ pub(in crate::cli) const COLOURS: [RGBColor; 8] = [
     RGBColor(0x50, 0x50, 0x50),
 ];
 
-/// One label's rows: how many nodes, the p50 and perhaps the p99 in nanoseconds.
+/// The rows of a label: the number of nodes, the p50 and perhaps the p99 in nanoseconds.
 struct Curve<'a> {
     label: &'a str,
     points: Vec<(f64, f64, Option<f64>)>,
 }
 
-/// `rows` as an SVG, with `machine` below the title.
+/// Renders `rows` as an SVG, with `machine` below the title.
 ///
 /// # Errors
-/// Where the library cannot draw it.
+/// An error of the drawing library.
 pub(super) fn svg(rows: &[Row], machine: &str) -> Result<String, CommandExit> {
     let mut svg = String::new();
     draw(&curves(rows), machine, &mut svg).map_err(|why| CommandExit::new(exit::OTHER, format!("the plot: {why}")))?;
@@ -102,7 +102,7 @@ fn words(error: impl Display) -> String {
     error.to_string()
 }
 
-/// A range that has all of `values` in it, and room beside them: one value alone is no range.
+/// Returns a range that contains all of `values`, with room beside them: a single value alone is no range.
 fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = values.fold((f64::INFINITY, 1.0_f64), |(low, high), value| (low.min(value), high.max(value)));
     if low.is_finite() { (low / 1.5).max(0.1)..high * 1.5 } else { 1.0..10.0 }

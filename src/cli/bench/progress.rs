@@ -1,4 +1,4 @@
-//! How far it is, on a terminal; elsewhere nothing.
+//! The progress of a bench, on a terminal; elsewhere nothing.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::plain::plain;
 
-/// How often it moves: each move is paid by what is measured.
+/// The interval between two moves of the bar: each move costs time of the measured process.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// A bar over the whole of a bench.
@@ -28,13 +28,13 @@ impl BenchProgress {
         Self { bar, moved: Instant::now() }
     }
 
-    /// What is measured from now on.
+    /// Shows `what` as the thing that is measured from now on.
     pub(super) fn begins(&mut self, what: &str) {
         self.bar.set_message(plain(what).into_owned());
         self.moved = Instant::now();
     }
 
-    /// Moves it, where that is worth it.
+    /// Moves the bar, at most once in a `PERIOD`.
     pub(super) fn tick(&mut self) {
         let since = self.moved.elapsed();
         if since >= PERIOD {
@@ -43,7 +43,7 @@ impl BenchProgress {
         }
     }
 
-    /// Takes it away.
+    /// Removes the bar.
     pub(super) fn end(self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! A row of the result: what one chain came to on one cluster.
+//! A row of the result: the figures of a chain on a cluster.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{peer, units};
 use crate::cli::table;
 
-/// What one chain came to on one cluster; it crosses from the process that measured it as JSON.
+/// The figures of a chain on a cluster; sent as JSON by the process that measured the row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Row {
     /// The chain.
@@ -22,7 +22,7 @@ pub(super) struct Row {
     pub(super) p50_ns: u64,
     /// 99 in a hundred took at most so long; absent where there were too few to say.
     pub(super) p99_ns: Option<u64>,
-    /// The time that all of it took: decisions, releases, changes.
+    /// The time of the whole run, in nanoseconds: decisions, releases, changes.
     pub(super) elapsed_ns: u64,
     /// Calls of script functions.
     pub(super) calls: u64,
@@ -30,14 +30,14 @@ pub(super) struct Row {
     pub(super) memory_bytes: u64,
     /// Decisions without a node, by name.
     pub(super) failures: BTreeMap<String, u64>,
-    /// What the first request came to.
+    /// The outcome of the first request.
     pub(super) first: FirstAnswer,
     /// The same under another runtime, where that was asked for.
     #[serde(skip)]
     pub(super) peers: Vec<peer::PeerRow>,
 }
 
-/// What the first request came to: a node, or why none.
+/// The outcome of the first request: a node, or the reason why none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FirstAnswer {
     /// The node.
@@ -55,7 +55,7 @@ impl Row {
         self.calls as f64 / self.decisions.max(1) as f64
     }
 
-    /// The one name under which every decision failed, where that is so.
+    /// Returns the name under which every decision failed, where all failed under the same name.
     #[must_use]
     pub(super) fn always(&self) -> Option<&str> {
         self.failures.iter().find(|(_, count)| **count == self.decisions).map(|(name, _)| name.as_str())
@@ -93,7 +93,7 @@ impl Row {
     }
 }
 
-/// A 99th percentile; nothing where there were too few decisions for one.
+/// Renders a 99th percentile; a dot where there were too few decisions for a percentile.
 #[must_use]
 pub(super) fn p99(ns: Option<u64>) -> String {
     ns.map_or("·".to_owned(), units::duration)

@@ -1,7 +1,7 @@
-//! When requests of an open loop are due: so many a second, whatever becomes of those before.
+//! The moments at which requests of an open loop are due: so many a second, whatever becomes of the requests before.
 //!
-//! What is measured from these moments is free of coordinated omission: a service that stands still for a second is
-//! charged with all requests that would have come in it, and not with the one that waited.
+//! Latencies that are measured from these moments are free of coordinated omission: a service that stands still for a
+//! second is charged with all requests that were due in that second, and not only with the request that waited.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::exit::{self, CommandExit};
 
-/// Moments that are due one after the other.
+/// Moments at a fixed rate, due one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Schedule {
     start: Instant,
@@ -40,17 +40,17 @@ impl Schedule {
         (number < self.count).then(|| self.start.checked_add(after)).flatten()
     }
 
-    /// Hands each moment over when it has come; `waiting` of them may lie there. A thread, because the runtime's own
+    /// Sends each moment when the moment has come; `waiting` moments may be queued. A thread, because the runtime's own
     /// timers are exact to a millisecond only.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// A thread that cannot be started.
     pub(super) fn play(self, waiting: usize) -> Result<mpsc::Receiver<Instant>, CommandExit> {
         let (moments, due) = mpsc::channel(waiting.max(1));
         let play = move || {
             for moment in (0..self.count).map_while(|number| self.due(number)) {
                 thread::sleep(moment.saturating_duration_since(Instant::now()));
-                // Where all places are taken this waits, and the moment stays what it was.
+                // Where the queue is full this waits, and the moment stays the same.
                 if moments.blocking_send(moment).is_err() {
                     return;
                 }

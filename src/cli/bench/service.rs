@@ -1,6 +1,7 @@
 //! A running service, end to end: placements over NATS beside a bare echo on the same server, in turn.
 //!
-//! The machine, the server and the client are the same for both, so the ratio is what the service costs on top of NATS.
+//! The machine, the server and the client are the same for both, so the ratio is the cost of the service on top of
+//! NATS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,27 +27,27 @@ use super::users::BenchUsers;
 pub(super) const RUNS: usize = 5;
 const THREADS: usize = 2;
 
-/// What is asked of a service.
+/// The load that a service is measured under.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
     /// Requests under way.
     pub(super) in_flight: usize,
-    /// Requests a second of the open loop, where there is one.
+    /// The requests a second of the open loop, where an open loop is run.
     pub(super) rate: Option<u32>,
     /// How long each run is.
     pub(super) time: Duration,
 }
 
-/// Runs of one kind of loop: the service and the echo beside it.
+/// The runs of one kind of loop: the service and the echo beside the service.
 #[derive(Clone, Debug)]
 pub(super) struct ServiceAndEcho {
-    /// How it was asked.
+    /// The name of the loop.
     pub(super) name: String,
     echo: Vec<LoadRun>,
     placed: Vec<LoadRun>,
 }
 
-/// The medians of some runs, and what failed in all of them.
+/// The medians of some runs, and the failures of all of them.
 struct Medians {
     p50_ns: f64,
     p99_ns: Option<f64>,
@@ -54,10 +55,11 @@ struct Medians {
     failures: std::collections::BTreeMap<String, u64>,
 }
 
-/// Asks the service of `bus` what `users` ask, as `demand` says.
+/// Measures the service of `bus` with the requests of `users` under `demand`.
 ///
 /// # Errors
-/// Where nobody answers, and what the service says to the first request: it is looked at before anything is measured.
+/// A service that does not answer, and the service's error for the first request: that answer is checked before
+/// anything is measured.
 pub(super) fn run(
     bus: &BusArgs,
     config: Option<&Path>,
@@ -85,7 +87,7 @@ pub(super) fn run(
     })
 }
 
-/// Asks once; returns how large the answer is, and whether it reserves.
+/// Sends a request; returns the size of the answer in bytes, and whether the answer has a reservation.
 async fn probe(bus: &Bus, namespace: &Namespace, body: &[u8]) -> Result<(usize, bool), CommandExit> {
     let body: Value = serde_json::from_slice(body).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     let answer = remote::ask(bus, namespace.place(), &body).await?;
@@ -192,7 +194,7 @@ pub(super) fn table(pairs: &[ServiceAndEcho]) -> String {
     table.to_string()
 }
 
-/// The middle one; of an even number the upper of the two.
+/// Returns the median; of an even number of figures the upper of the two in the middle.
 fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied()

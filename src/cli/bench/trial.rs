@@ -1,7 +1,7 @@
-//! A trial: the first decision of each row is taken as `place` takes it, in a process that may die.
+//! A trial: the first decision of each row is taken as `place` takes a decision, in a process that may die.
 //!
-//! So a script that does not compile, hangs or takes all memory is told of as it is everywhere else, and what is then
-//! measured in this process is known to come to an end.
+//! So a script that does not compile, hangs or takes all memory is reported as everywhere else, and the decisions that
+//! are then measured in this process are known to come to an end.
 
 use crate::cli::exit::{self, CommandExit};
 use crate::cli::{one_shot, request};
@@ -14,7 +14,7 @@ use super::users::BenchUsers;
 /// Lets `contender` decide the first request of `users` once over the cluster that `reports` make.
 ///
 /// # Errors
-/// What `place` would end with. That no node was left is no error: the row counts how often.
+/// The error with which `place` would end. That no node was left is no error: the row counts such decisions.
 pub(super) fn run(contender: &BenchChain, reports: Vec<Change>, askers: &BenchUsers) -> Result<(), CommandExit> {
     let birth = &contender.birth;
     let text = askers.texts().next().map(|text| &**text).unwrap_or("{}");

@@ -18,7 +18,7 @@ pub(in crate::cli) fn bytes(bytes: u64) -> String {
     scaled(bytes as f64, 1024.0, &[" B", " KiB", " MiB", " GiB"])
 }
 
-/// A whole number with its thousands apart.
+/// Renders a whole number, with commas between the thousands.
 #[must_use]
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -32,13 +32,13 @@ pub(super) fn count(number: u64) -> String {
     shown
 }
 
-/// An average: whole where it is.
+/// Renders an average, without digits behind the point where the average is whole.
 #[must_use]
 pub(super) fn average(number: f64) -> String {
     if number.fract() == 0.0 { count(number as u64) } else { three(number) }
 }
 
-/// How many times one figure is the other; two digits also of a small part.
+/// Renders the ratio of two figures, with two digits also of a small ratio.
 #[must_use]
 pub(super) fn ratio(ratio: f64) -> String {
     if !(f64::MIN_POSITIVE..0.1).contains(&ratio) {
@@ -51,7 +51,7 @@ pub(super) fn ratio(ratio: f64) -> String {
 fn scaled(number: f64, step: f64, units: &[&str]) -> String {
     let (mut number, mut units) = (number, units.iter());
     let mut unit = units.next().copied().unwrap_or_default();
-    // What would be rounded up to the next unit is written in it.
+    // A number that would be rounded up to the next unit is written in that unit.
     while number >= step - 0.5
         && let Some(next) = units.next()
     {

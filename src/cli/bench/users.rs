@@ -1,4 +1,4 @@
-//! Who asks: a few dozen users in turn, so that nothing about a request is constant by accident.
+//! The users of a bench: a few dozen in turn, so that nothing about a request is constant by accident.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::model::{Head, Request};
 
 /// How many users take turns; the first of them have sessions on the clusters that are drawn.
 const ASKERS: usize = 48;
-/// One in so many belongs to the group that the shipped scripts know.
+/// The share of users in the group that the shipped scripts know: every fourth.
 const GROUP_EVERY: usize = 4;
 const GROUP: &str = "gpu-users";
 
-/// One request in several users' names.
+/// A request in the names of several users.
 #[derive(Clone, Debug)]
 pub(super) struct BenchUsers {
     list: Vec<(Head, Arc<str>)>,
@@ -23,10 +23,10 @@ pub(super) struct BenchUsers {
 }
 
 impl BenchUsers {
-    /// The users who ask `request` of `action`; one alone, where it says who asks.
+    /// Returns the users who send `request` for `action`; a single user, where the request names the user.
     ///
     /// # Errors
-    /// What makes it no request, or larger than `max_bytes`.
+    /// A `request` that is invalid, or larger than `max_bytes`.
     pub(super) fn of(request: &Map<String, Value>, action: &str, max_bytes: usize) -> Result<Self, CommandExit> {
         let server_id = host::name();
         let mut request = request.clone();
@@ -48,7 +48,7 @@ impl BenchUsers {
         Ok(Self { list, server_id: server_id.into() })
     }
 
-    /// Request number `turn`, as a worker is given it: its head is read, the rest is not.
+    /// Returns request number `turn`, as a worker receives a request: the head is read, the rest is not.
     #[must_use]
     pub(super) fn request(&self, turn: u64) -> Option<Request> {
         let (head, text) = self.list.get((turn % self.list.len().max(1) as u64) as usize)?;

@@ -1,4 +1,4 @@
-//! Fixes, made in the files: a file has all of its fixes or none.
+//! Writes fixes into files: all fixes of a file or none.
 
 use std::fmt;
 use std::io::Write;
@@ -62,11 +62,11 @@ fn compiles(file: &CheckedFile, text: &str) -> bool {
     report.findings.iter().all(|finding| finding.code != Code::BrokenSource)
 }
 
-/// Puts `text` in the place of what stands in the file at `path`, at once, unless the file is no longer as it was `read`.
+/// Replaces the content of the file at `path` by `text`, atomically, unless the content is no longer `read`.
 fn replace(path: &Path, read: &str, text: &str) -> Result<(), CommandExit> {
     let unwritten =
         |error: std::io::Error| CommandExit::new(exit::OTHER, format!("cannot write `{}`: {error}", path.display()));
-    // A link stays a link to the file, which is what is replaced.
+    // A link stays a link to the file; the file is replaced.
     let path = std::fs::canonicalize(path).map_err(unwritten)?;
     if std::fs::read(&path).map_err(unwritten)? != read.as_bytes() {
         let message = format!("`{}` was changed while it was checked; nothing was written", path.display());

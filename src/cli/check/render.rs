@@ -14,20 +14,20 @@ use crate::plain::plain;
 
 /// How wide running text is.
 pub(super) const COLUMNS: usize = 100;
-/// The most characters of a line that are shown before what is underlined, and behind its start.
+/// The most characters of a line that are shown before the underlined part, and after the start of that part.
 const AROUND: (usize, usize) = (100, 100);
 
 /// How findings are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drawing {
-    /// `file:line:column: level[code]: message`, with the line under it.
+    /// `file:line:column: level[code]: message`, with the line below.
     Lines,
     /// FindingSource, in colours where those are wanted.
     Picture,
 }
 
 impl Drawing {
-    /// Returns what suits standard output.
+    /// Returns the form for standard output: pictures on a terminal, else lines.
     pub(super) const fn of(is_terminal: bool) -> Self {
         if is_terminal { Self::Picture } else { Self::Lines }
     }
@@ -55,7 +55,7 @@ fn lines(file: &CheckedFile, finding: &Finding) -> String {
     }
 }
 
-/// The line that a finding is about, with marks under what is wrong.
+/// The line of a finding, with marks under the faulty part.
 struct Excerpt {
     line: String,
     before: usize,
@@ -83,7 +83,7 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Where what is shown of a line starts, before the byte `at`: a line that a program made may be very long.
+/// Returns the start of the shown part of a line, before the byte `at`: a line that a program made may be very long.
 fn cut_start(text: &str, line: usize, at: usize) -> usize {
     let before = text.get(line..at).unwrap_or_default();
     before.char_indices().rev().nth(AROUND.0).map_or(line, |(offset, _)| line + offset)
@@ -106,7 +106,7 @@ fn drawn(file: &CheckedFile, finding: &Finding) -> String {
     }
 }
 
-/// A finding beside its line.
+/// A finding beside the finding's line.
 #[derive(Debug)]
 struct FindingDiagnostic<'a> {
     finding: &'a Finding,
@@ -124,7 +124,7 @@ impl std::error::Error for FindingDiagnostic<'_> {}
 impl Diagnostic for FindingDiagnostic<'_> {
     fn code(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let file = &self.source.file.file;
-        // What has no place shows its file beside its code.
+        // A finding without a place shows the file beside the code.
         match self.finding.span {
             Some(_) => Some(Box::new(self.finding.code.name())),
             None => Some(Box::new(format!("{} {}", self.finding.code.name(), plain(file)))),
@@ -151,14 +151,14 @@ impl Diagnostic for FindingDiagnostic<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.finding.span.clone()?;
         let text = &self.source.file.text;
-        // A span over several lines is shown by its first: the place to begin.
+        // Of a span over several lines the first is shown: the place to begin.
         let line = line_around(text, span.start);
         let end = span.end.clamp(span.start, cut_end(text, span.start, line.end).max(span.start));
         Some(Box::new(std::iter::once(LabeledSpan::underline(span.start..end))))
     }
 }
 
-/// The text of a file, of which one line is shown at a time.
+/// The text of a file, of which a single line is shown at a time.
 #[derive(Debug)]
 struct FindingSource<'a> {
     file: &'a CheckedFile,
@@ -173,7 +173,7 @@ impl SourceCode for FindingSource<'_> {
     ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
         let text = &self.file.text;
         let line = line_around(text, span.offset());
-        // Asked for the span without lines around it, the answer is where it begins.
+        // A request for the span without lines around the span asks for the place where the span begins.
         let start = if lines_before == 0 { span.offset() } else { cut_start(text, line.start, span.offset()) };
         let end = cut_end(text, span.offset(), line.end);
         let data = text.get(start..end).ok_or(MietteError::OutOfBounds)?.as_bytes();

@@ -1,4 +1,4 @@
-//! What is checked: scripts by themselves, those of a folder, and the chains of a config with their scripts.
+//! The files to check: scripts by themselves, the scripts of a folder, and the chains of a config with their scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ pub(super) type NodeIds = BTreeSet<String>;
 const MAX_FOLDER_DEPTH: usize = 8;
 /// How many scripts of a folder are checked.
 const MAX_SCRIPTS: usize = 10_000;
-/// Folders that hold what others wrote.
+/// Folders with code of others, which is not checked.
 const FOREIGN_FOLDERS: [&str; 2] = ["node_modules", "target"];
 
-/// What is checked.
+/// The files to check.
 pub(super) struct Targets {
     configs: Vec<PathBuf>,
     scripts: Vec<PathBuf>,
@@ -32,10 +32,10 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Finds what `paths` name; where there are none, the `default` config.
+    /// Finds the files that `paths` name; where there are no paths, the `default` config.
     ///
     /// # Errors
-    /// A path that is not there, or a folder without scripts.
+    /// A path that does not exist, or a folder without scripts.
     pub(super) fn find(paths: &[PathBuf], default: fn() -> Option<PathBuf>) -> Result<Self, CommandExit> {
         let mut targets = Self { configs: Vec::new(), scripts: Vec::new(), found: Vec::new() };
         if paths.is_empty() {
@@ -70,7 +70,7 @@ impl Targets {
         Ok(targets)
     }
 
-    /// Checks all of it.
+    /// Checks all files.
     pub(super) fn check(&self, ids: Option<&NodeIds>) -> Vec<CheckedFile> {
         let mut bench = CheckRun { ids, files: BTreeMap::new() };
         self.configs.iter().for_each(|path| bench.config(path));
@@ -85,7 +85,7 @@ impl Targets {
     }
 }
 
-/// The scripts in `folder` and the folders in it.
+/// Adds the scripts in `folder` and in the folders below to `found`.
 fn scripts_in(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
@@ -162,7 +162,7 @@ impl CheckRun<'_> {
         self.take(path, &content, &report);
     }
 
-    /// Notes what `report` says of the script at `path`.
+    /// Adds the findings of `report` about the script at `path`.
     fn take(&mut self, path: &Path, content: &Content, report: &ScriptReport) {
         let text = match content {
             Content::Text(text) => text.to_string(),
@@ -255,13 +255,13 @@ impl CheckRun<'_> {
     }
 }
 
-/// The most bytes of a config that are read again to show its lines.
+/// The most bytes of a config that are read again to show lines of the config.
 const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 /// Where the step `name` is written in the config `text`.
 fn step_in(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
     let quoted = ['"', '\''].map(|quote| format!("{quote}{name}{quote}"));
-    // A step that is never asked stands behind another one: the last place is the likeliest.
+    // A step that is never asked stands behind another step: the last place is the likeliest.
     let start = quoted.iter().filter_map(|quoted| text.rfind(quoted)).max()?;
     Some(start..start + name.len() + 2)
 }

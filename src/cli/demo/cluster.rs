@@ -1,4 +1,4 @@
-//! The demo's cluster: a nats-server, the service, the agents, and what the agents are told to report.
+//! The demo's cluster: a nats-server, the service, the agents, and the sessions that the agents report.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(super) struct DemoCluster {
 }
 
 impl DemoCluster {
-    /// Finds what is needed; starts nothing yet.
+    /// Finds a nats-server and makes the folder; starts nothing yet.
     pub(super) fn prepare(args: &DemoArgs) -> Result<Self, CommandExit> {
         let processes = Processes::prepare("whither-demo-", args.nats_server.as_deref(), "demo")?;
         Ok(Self { processes, url: String::new() })
@@ -68,7 +68,7 @@ impl DemoCluster {
         self.processes.spawn(node, command)
     }
 
-    /// What the agent of `node` reports as its sessions from now on.
+    /// Sets the sessions that the agent of `node` reports from now on.
     pub(super) fn write_sessions(&self, node: &str, sessions: &[Value]) -> Result<(), CommandExit> {
         // Renamed into place: the agent may read at any moment.
         self.processes.write(&format!("{node}.sessions.new"), &json!(sessions).to_string())?;
@@ -79,7 +79,7 @@ impl DemoCluster {
         std::fs::rename(new, list).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 
-    /// A connection as a launcher has it.
+    /// Connects as a launcher does.
     pub(super) async fn connect(&self) -> Result<(Bus, Namespace), CommandExit> {
         let servers = vec![self.url.parse().map_err(|error| CommandExit::new(exit::OTHER, error))?];
         let settings = Connection { servers, name: "whither demo".to_owned(), ..Connection::default() };

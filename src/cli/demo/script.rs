@@ -1,4 +1,4 @@
-//! What the demo does with its cluster, told as it happens.
+//! The steps that the demo takes with its cluster, printed as they happen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::DemoArgs;
 use super::cluster::DemoCluster;
 
 const USERS: [(&str, &[&str]); 4] = [("ann", &["cad"]), ("bob", &[]), ("cleo", &["cad", "staff"]), ("dan", &["staff"])];
-/// How long the cluster may take to show what was done.
+/// The most time until the cluster shows an action of the demo.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run_story(args: &DemoArgs, cluster: &mut DemoCluster) -> Result<(), CommandExit> {
@@ -85,7 +85,7 @@ struct DemoLauncher {
 }
 
 impl DemoLauncher {
-    /// Places `count` sessions and starts each where it was placed.
+    /// Places `count` sessions and starts each on the node of its placement.
     async fn place(&mut self, cluster: &DemoCluster, count: u8) -> Result<(), CommandExit> {
         for (login, groups) in USERS.iter().cycle().take(usize::from(count)) {
             self.placed += 1;
@@ -109,7 +109,7 @@ impl DemoLauncher {
         Ok(page.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
-    /// Waits until the service's node list is as it should be.
+    /// Waits until `reached` holds for the service's node list.
     async fn until(
         &self,
         cluster: &mut DemoCluster,
@@ -117,7 +117,7 @@ impl DemoLauncher {
         reached: impl Fn(&[Value]) -> bool,
     ) -> Result<(), CommandExit> {
         let deadline = Instant::now() + PATIENCE;
-        // Before its first connection nobody answers, which is no error here.
+        // Before the service has connected nobody answers, which is no error here.
         while !self.nodes().await.is_ok_and(|listed| reached(&listed)) {
             cluster.check()?;
             if Instant::now() > deadline {
@@ -144,7 +144,7 @@ impl DemoLauncher {
     }
 }
 
-/// Sessions that nodes have reported: what is only reserved is not among them.
+/// Returns the number of sessions that nodes have reported, without reservations.
 fn sessions(listed: &[Value]) -> u64 {
     let number = |node: &Value, field: &str| node.get(field).and_then(Value::as_u64).unwrap_or_default();
     listed.iter().map(|node| number(node, "sessions").saturating_sub(number(node, "pending"))).sum()

@@ -1,4 +1,4 @@
-//! What a drain says: a table and one quiet line on a terminal, plain lines elsewhere, events for programs.
+//! The output of a drain: a table and a quiet line on a terminal, plain lines elsewhere, events for programs.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SHOWN: usize = 50;
 /// How often the line on a terminal moves.
 const TURN: Duration = Duration::from_millis(200);
 
-/// How it is said.
+/// The output of a drain.
 pub(super) struct DrainOutput {
     node: String,
     as_json: bool,
@@ -33,7 +33,7 @@ impl DrainOutput {
         Self { node: node.to_owned(), as_json, bar, unanswered: false }
     }
 
-    /// What runs there at the beginning.
+    /// Shows the sessions on the node at the beginning.
     pub(super) fn begins(&self, look: &DrainSnapshot) -> Result<(), CommandExit> {
         if self.as_json {
             return self.event("draining", look, true);
@@ -85,7 +85,7 @@ impl DrainOutput {
         }
     }
 
-    /// Nobody waits: what runs was shown.
+    /// Ends the output with the node's state, where the command does not wait: the sessions were shown.
     pub(super) fn leaves(&self, look: &DrainSnapshot) -> Result<(), CommandExit> {
         if self.as_json { Ok(()) } else { output::answer(format_args!("{} {}", Plain(&self.node), Plain(&look.state))) }
     }

@@ -1,4 +1,4 @@
-//! One look at a node that is being emptied: what the service says of it, as far as a drain cares.
+//! A snapshot of a node that is being drained: the fields of the service's answer that a drain needs.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -9,14 +9,14 @@ use crate::config::Namespace;
 use crate::nats::{Bus, wire};
 use crate::plain::plain;
 
-/// Where session lists say since when a session runs; there is no one name for it.
+/// The names under which session lists tell since when a session runs; there is no common name.
 const SINCE: [&str; 5] = ["since", "started", "startTime", "startedAt", "created"];
-/// A number above this is a time in milliseconds, below it one in seconds.
+/// The limit above which a number is a time in milliseconds, and below which a time in seconds.
 const LEAST_MS: i64 = 100_000_000_000;
 /// Users that a summary names.
 const NAMED: usize = 3;
 
-/// A node at one moment.
+/// A node at the time of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DrainSnapshot {
     pub(super) node: String,
@@ -30,7 +30,7 @@ pub(super) struct DrainSnapshot {
     pub(super) sessions: Vec<RunningSession>,
 }
 
-/// A session, as a person is told of it.
+/// A session, with the fields that are shown to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RunningSession {
     pub(super) user: String,
@@ -39,7 +39,7 @@ pub(super) struct RunningSession {
     pub(super) since: Option<String>,
 }
 
-/// The node `id` as the service sees it; nothing where there is none.
+/// Asks the service for the node `id`; returns `None` where the service knows no such node.
 pub(super) async fn at(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Option<DrainSnapshot>, CommandExit> {
     let answer = ask(bus, namespace.nodes(), &json!({"node": id})).await?;
     Ok(answer.pointer("/nodes/0").map(|node| DrainSnapshot::read(id, node)))
@@ -65,7 +65,7 @@ impl DrainSnapshot {
         self.state == wire::DRAINED
     }
 
-    /// What is left, in a few words.
+    /// Returns the number of sessions left and their users, in a few words.
     pub(super) fn summary(&self) -> String {
         let Some(count) = self.remaining else {
             return "how many sessions are left is unknown".to_owned();
@@ -84,7 +84,7 @@ impl DrainSnapshot {
         }
     }
 
-    /// What keeps the node from being seen empty, beside its sessions.
+    /// Returns the reason, beside sessions, why the node cannot be seen empty, if any.
     pub(super) fn doubt(&self) -> Option<&'static str> {
         match (self.reporting, self.remaining) {
             (false, _) => {
@@ -110,7 +110,7 @@ impl RunningSession {
     }
 }
 
-/// Since when: a text as it stands, a number as the time that it means.
+/// Returns the start of a session: a text as it stands, a number as the time that the number means.
 fn since(value: &Value) -> Option<String> {
     if let Some(text) = value.as_str() {
         return Some(text.to_owned());

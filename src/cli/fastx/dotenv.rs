@@ -1,8 +1,8 @@
 //! The file `fastx.env` as FastX itself reads it: the rules of Node.js's `dotenv`.
 //!
-//! `dotenvy` was tried and refuses what FastX takes: a value with a space that stands in no quotes, as in
-//! `LOAD_BALANCER=Fewest Sessions`. It also puts variables of our own environment in for a `$`, where FastX keeps the
-//! letter, and names no line. What FastX skips in silence, a line that is no setting, is an error here.
+//! `dotenvy` was tried and refuses values that FastX takes: a value with a space outside of quotes, as in
+//! `LOAD_BALANCER=Fewest Sessions`. `dotenvy` also puts variables of our own environment in for a `$`, where FastX
+//! keeps the letter, and names no line. A line that is no setting, which FastX skips in silence, is an error here.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 pub(super) struct Broken {
     /// The line, from 1.
     pub(super) line: usize,
-    /// What is wrong with it; never its value, which may be a secret.
+    /// The fault of the line; never the value, which may be a secret.
     why: &'static str,
 }
 
-/// A name and its value.
+/// A name and a value.
 type Setting = (String, String);
 
-/// The variables of `text`; of one that is set twice, the last.
+/// Parses `text`; of a variable that is set twice, the last value counts.
 ///
 /// # Errors
 /// The first line that is no setting.
@@ -36,11 +36,11 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, Broken> {
     Ok(variables)
 }
 
-/// The setting that `text` begins with, if there is one on its first line, and how many bytes it takes: a value in
-/// quotes may go over several lines.
+/// Parses the setting at the start of `text`, if there is a setting on the first line; also returns the number of bytes
+/// read: a value in quotes may go over several lines.
 fn setting(text: &str) -> Result<(usize, Option<Setting>), &'static str> {
     let (line, _) = text.split_once('\n').unwrap_or((text, ""));
-    // With its line feed; one byte too much at the end of the text does no harm.
+    // With the line feed of the line; a byte too many at the end of the text does no harm.
     let whole_line = line.len() + 1;
     let bare = line.trim();
     if bare.is_empty() || bare.starts_with('#') {

@@ -1,4 +1,4 @@
-//! The config of `serve`, with FastX's load balancer for a chain where it has none of its own.
+//! Loads the config of `serve`, with FastX's load balancer for a chain where the config has no chain.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,28 +14,28 @@ use super::{FastX, FastxHost, LOAD_BALANCER};
 
 /// The config of a `serve` that is told none.
 pub const DEFAULT_CONFIG: &str = "whither.toml";
-/// What to do where there is none.
+/// The advice where there is no config.
 const WRITES_ONE: &str = "`whither new config` writes one";
 
-/// A config, and what of FastX's environment goes with it.
+/// A config, and the variables of FastX's environment that belong to the config.
 #[derive(Debug)]
 pub struct Loaded {
     /// The config.
     pub config: Config,
-    /// Where the chain stands, if it is FastX's.
+    /// The place where FastX's settings name the chain, if the chain is FastX's.
     origin: Option<String>,
     variables: BTreeMap<String, String>,
 }
 
 impl Loaded {
-    /// What executables are given of FastX's environment: all of it where the chain is FastX's, else what
-    /// `service.environment` names and the real environment does not have. The real environment has won already.
+    /// Returns the variables of FastX's environment for executables: all of them where the chain is FastX's, else those
+    /// that `service.environment` names and the real environment does not have. The real environment has won already.
     #[must_use]
     pub fn variables(&self) -> &BTreeMap<String, String> {
         &self.variables
     }
 
-    /// Where the chain stands, if it is FastX's.
+    /// Returns the place where FastX's settings name the chain, if the chain is FastX's.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
@@ -49,10 +49,10 @@ impl Loaded {
     }
 }
 
-/// Loads the config at `path`; absent: the default one, which need not be there if nothing but a chain is needed.
+/// Loads the config at `path`; absent: the default config, which need not exist if nothing but a chain is needed.
 ///
 /// # Errors
-/// Everything that is wrong with it, or with FastX's environment where that is needed.
+/// Every fault of the config, or of FastX's environment where that environment is needed.
 pub fn load(
     path: Option<&Path>,
     needs: ConfigNeeds,
@@ -94,13 +94,13 @@ fn refused(file: &Path, problem: Problem) -> CommandExit {
     problem::exit(&ConfigErrors::whole(&file.to_string_lossy(), problem))
 }
 
-/// What there is none of, and what to do about it.
+/// The message that a config or a chain is missing, and the advice for that.
 struct Lacking {
     what: String,
     advice: &'static str,
 }
 
-/// FastX's chain, where it stands, and the environment that it stands in.
+/// Returns FastX's chain, the place that names the chain, and the settings of FastX.
 fn chain(
     host: &FastxHost<'_>,
     limits: &ScriptLimits,

@@ -1,9 +1,10 @@
-//! FastX's settings over files in memory: what they name, and what every mistake is answered with.
+//! Tests of FastX's settings over files in memory: the load balancer that they name, and the answer to every mistake.
 
 use super::*;
 use crate::config::MemoryFiles;
 
-/// A machine with `files` and `real` for its environment, in which `/link` and `/usr/bin/whither-place` lead to us.
+/// Returns a machine with `files` and the environment `real`, on which `/link` and `/usr/bin/whither-place` lead to the
+/// running binary.
 pub(super) fn host<'a>(files: &'a MemoryFiles, real: &[(&str, &str)]) -> FastxHost<'a> {
     FastxHost {
         environment: real.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),

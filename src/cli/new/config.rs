@@ -1,6 +1,6 @@
 //! `whither new config`: a config that loads as it is, in which every setting stands with its default and its range.
 //!
-//! The figures are written out from the list that the reader checks against, so that the two cannot disagree.
+//! The figures are written from the list that the reader checks against, so that the two cannot disagree.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ const SERVICES_ON: &str = "require_services = [\"launcher\"]   ";
 const ENVIRONMENT_OFF: &str =
     "# environment = [\"LM_LICENSE_FILE\"] # what executables keep of the environment, beside PATH, HOME and TZ";
 
-/// What `whither new config` is asked for.
+/// The arguments of `whither new config`.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     /// The file to write
@@ -32,7 +32,7 @@ pub(super) struct ConfigArgs {
     /// A script or builtin:NAME that the chain for sessions begins with; may be repeated
     #[arg(long, value_name = "STEP")]
     script: Vec<String>,
-    /// Begin with the load balancer that FastX's environment names, and with what else its fastx.env sets
+    /// Begin with the load balancer of FastX's environment, and with the other settings of fastx.env
     #[arg(long, conflicts_with = "script")]
     from_fastx: bool,
     #[command(flatten)]
@@ -78,7 +78,7 @@ fn from_fastx(host: &FastxHost<'_>) -> anyhow::Result<(String, String)> {
     };
     balancer.chain(host.files, &LimitSettings::default().script())?;
     let mut text = with_steps(&[balancer.step()]).replacen(SERVICES_OFF, SERVICES_ON, 1);
-    // The load balancer itself has no use for its own name, and a built-in for none.
+    // The load balancer needs no variable with its own name, and a built-in needs none at all.
     let is_its_own = |name: &String| ![LOAD_BALANCER, LOAD_BALANCER_SCRIPT].contains(&name.as_str());
     let names: Vec<_> = fastx.variables().keys().filter(|name| is_its_own(name)).map(String::as_str).collect();
     if matches!(balancer.runs, Runs::Script(_)) && !names.is_empty() {
@@ -90,7 +90,7 @@ fn from_fastx(host: &FastxHost<'_>) -> anyhow::Result<(String, String)> {
     Ok((text, balancer.origin))
 }
 
-/// The step `written`, which was found from here, as a config in `folder` names it.
+/// Returns the step `written`, relative to the current folder, relative to `folder`, where the config is written.
 fn from_folder(written: &str, folder: &Path) -> anyhow::Result<String> {
     let here = folder.as_os_str().is_empty() || folder == Path::new(".");
     if here || written.starts_with(BUILTIN_PREFIX) {
@@ -100,7 +100,7 @@ fn from_folder(written: &str, folder: &Path) -> anyhow::Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// A config whose chain for sessions begins with `steps`, and ends with a step that always chooses.
+/// Returns a config whose chain for sessions begins with `steps`, and ends with a step that always chooses.
 fn text(steps: &[String]) -> String {
     let last = steps.last().and_then(|step| step.strip_prefix(BUILTIN_PREFIX)).and_then(|name| builtin(name).ok());
     if last.is_some_and(Builtin::always_chooses) {
@@ -109,7 +109,7 @@ fn text(steps: &[String]) -> String {
     with_steps(&[steps, &[format!("{BUILTIN_PREFIX}fewest-sessions")]].concat())
 }
 
-/// A config whose chain for sessions is `steps`.
+/// Returns a config whose chain for sessions is `steps`.
 fn with_steps(steps: &[String]) -> String {
     let listed: Vec<_> = steps.iter().map(|step| toml::Value::from(step.as_str()).to_string()).collect();
     include_str!("config.toml")
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(names, ["scripts/gpu.js", "builtin:weighted"]);
     }
 
-    /// What stands in a comment as `# key = value` is true: with all of them switched on nothing changes but what has no
+    /// A comment such as `# key = value` is true: with all of them switched on nothing changes but settings without a
     /// default.
     #[test]
     fn its_comments_are_settings() {
@@ -188,7 +188,7 @@ mod tests {
         assert!(full.service.timezone != plain.service.timezone && switched_on.matches("\n# ").count() < 20);
     }
 
-    /// The one who reads it must find every key, also those that nobody needs at first.
+    /// A reader must find every key, also keys that nobody needs at first.
     #[test]
     fn it_has_every_key() {
         let text = text(&[]);
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// A machine whose FastX has `text` for its settings, and a script at `/s/choose`.
+    /// Returns the config for a machine with `text` for FastX's settings, and a script at `/s/choose`.
     fn written(text: &str) -> anyhow::Result<Config> {
         let files =
             MemoryFiles::default().with("/etc/fastx/fastx.env", text).with_mode("/s/choose", "#!/bin/sh", 0o755);

@@ -1,7 +1,7 @@
-//! `whither new exec NAME`: a program as a step, whose header explains what it is told and what it may answer.
+//! `whither new exec NAME`: a program as a step, with a header that explains the program's input and possible answers.
 //!
-//! The resident ones are a single file: the helper of `scripts/` stands in them, word for word, so that there is one
-//! source of it and nothing to be copied beside the program.
+//! A resident program is a single file: the helper of `scripts/` is copied into the file word for word, so that there
+//! is a single source of the helper and nothing to be copied beside the program.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use super::save::{Existing, print_next_steps, save_program};
 use crate::cli::output::aside;
 use crate::config::problem::shell_word;
 
-/// What `whither new exec` is asked for.
+/// The arguments of `whither new exec`.
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {
     /// The program's name; its file is NAME.py, NAME.js or NAME.sh
     name: String,
-    /// What it is written in
+    /// The language of the program
     #[arg(long = "in", value_name = "LANGUAGE", value_enum, default_value_t = ProgramLanguage::Python)]
     language: ProgramLanguage,
     /// A program that stays running, and is told of changes alone
@@ -56,7 +56,8 @@ impl ProgramLanguage {
         }
     }
 
-    /// The program that stays running, with the helper for it; none in a language that would be slow at it.
+    /// Returns the resident program and the helper for the language; `None` for a language that would be slow as a
+    /// resident.
     const fn resident(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Python => Some((include_str!("exec/resident.py"), include_str!("../../../scripts/resident.py"))),
@@ -66,7 +67,7 @@ impl ProgramLanguage {
     }
 }
 
-/// Where the templates name their own file, without its extension.
+/// The placeholder of the templates for the name of the file, without the extension.
 const OWN_NAME: &str = "SCRIPT";
 /// Where a resident template takes the helper in.
 const HELPER: &str = "HELPER\n";
@@ -89,12 +90,12 @@ fn resident(language: ProgramLanguage) -> anyhow::Result<String> {
             "a program that stays running is in `python` or `node`: a shell would start jq for each line that it reads"
         );
     };
-    // The helper's header, which speaks to those who import it, ends at its first empty line.
+    // The helper's header, for authors who import the helper, ends at the first empty line.
     let helper = helper.split_once("\n\n").map_or(helper, |(_header, code)| code);
     Ok(template.replacen(HELPER, helper, 1))
 }
 
-/// The commands to try it with.
+/// Returns the commands that try the program.
 fn next(file: &str, is_resident: bool) -> Vec<String> {
     let word = shell_word(file);
     if is_resident {
@@ -108,7 +109,7 @@ fn next(file: &str, is_resident: bool) -> Vec<String> {
     }
 }
 
-/// The chain that a config has it in.
+/// Returns the steps of a config with the program.
 fn steps(file: &str, is_resident: bool) -> String {
     let script = toml::Value::from(file);
     let mode = if is_resident { "mode = \"resident\"" } else { "wall_ms = 2000" };

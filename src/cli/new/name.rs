@@ -1,10 +1,10 @@
-//! The file that a new script is written to, from the name that a person gives it.
+//! The file of a new script, from the name that a person gives.
 
 use std::path::Path;
 
 use anyhow::ensure;
 
-/// The file of the script `name`, which may have its `extension` already.
+/// Returns the file of the script `name`, which may have the `extension` already.
 pub(super) fn file_name(name: &str, extension: &str) -> anyhow::Result<String> {
     let stem = name.strip_suffix(extension).and_then(|stem| stem.strip_suffix('.')).unwrap_or(name);
     // The name stands in a comment, which ends at any of JavaScript's line ends.

@@ -1,6 +1,6 @@
 //! `whither new nodes`: a cluster that could exist, the same for the same seed.
 //!
-//! Each node is drawn from its own stream, so that a longer list begins with the shorter one.
+//! Each node is drawn from a separate random stream, so that a longer list begins with the shorter list.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::save::{Existing, print_next_steps, save};
 use crate::clock::Dice;
 use crate::config::problem::shell_word;
 
-/// What `whither new nodes` is asked for.
+/// The arguments of `whither new nodes`.
 #[derive(Debug, Args)]
 pub(super) struct NewNodesArgs {
     /// How many nodes
@@ -41,7 +41,7 @@ pub(super) fn run(args: &NewNodesArgs) -> anyhow::Result<()> {
         None => "nodes.json",
     };
     match write(args, &mut io::stdout().lock()) {
-        // Whoever reads the list, as `head` does, has seen enough.
+        // The reader of the list, such as `head`, has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
         written => written.map_err(|error| anyhow!("cannot write the nodes: {error}"))?,
     }
@@ -71,7 +71,7 @@ struct MachineKind {
     memory_gb_per_core: u64,
     gpu: bool,
     max_sessions: Option<u32>,
-    /// Sessions for each core when the machine is as full as it gets.
+    /// The number of sessions for each core when the machine is full.
     crowd: f64,
     services: &'static [&'static str],
     programs: &'static [&'static str],
@@ -118,11 +118,11 @@ const LOGIN: MachineKind = MachineKind {
     programs: &["xterm"],
 };
 
-/// The kinds of ten nodes in a row: whatever the count, there is something of most.
+/// The kinds of ten nodes in a row: in a list of any length, most kinds occur.
 const MIX: [&MachineKind; 10] = [&OFFICE, &CAD, &OFFICE, &RENDER, &LOGIN, &OFFICE, &CAD, &OFFICE, &RENDER, &OFFICE];
 /// Which of ten nodes takes no new sessions.
 const CORDONED: usize = 7;
-/// Whose sessions are on the nodes.
+/// The users of the sessions on the nodes.
 pub(in crate::cli) const USERS: [&str; 12] =
     ["ann", "bob", "carl", "dora", "emil", "fay", "gus", "hana", "ivo", "jan", "kim", "lea"];
 const GIB: u64 = 1 << 30;
@@ -173,7 +173,7 @@ fn session(dice: &mut Dice, node: &str, number: usize, kind: &MachineKind) -> Va
     })
 }
 
-/// Health in Moleculer's names, whose `mem.percent` is what is free.
+/// Returns the health in Moleculer's names, whose `mem.percent` is the free memory.
 fn health(dice: &mut Dice, cores: u32, sessions: usize, kind: &MachineKind, hostname: &str, place: usize) -> Value {
     // A session of a kind that crowds little works the harder.
     let busy = sessions as f64 * (0.6 / kind.crowd).clamp(0.2, 8.0);

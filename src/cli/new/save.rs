@@ -10,7 +10,7 @@ use crate::plain;
 use anyhow::anyhow;
 use clap::Args;
 
-/// What becomes of a file that is there already.
+/// The option for files that exist already.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(super) struct Existing {
     /// Replace the file if it is there already
@@ -37,7 +37,7 @@ fn is_there(path: &Path) -> anyhow::Error {
     anyhow!("`{}` is there already (--force replaces it)", path.display())
 }
 
-/// Writes the file at `path` with what `write` writes.
+/// Writes the output of `write` into the file at `path`.
 pub(super) fn save(
     path: &Path,
     existing: Existing,
@@ -53,7 +53,8 @@ pub(super) fn save_program(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let file = write_out(path, existing, write)?;
-    // Not as a mode to create it with, which a file that is replaced has already, and from which a umask would take.
+    // Not as the mode for creating the file: a file that is replaced has a mode already, and a umask would take bits
+    // away.
     file.set_permissions(Permissions::from_mode(0o755)).map_err(|error| unwritten(path, &error))
 }
 
@@ -84,7 +85,7 @@ fn unwritten(path: &Path, error: &io::Error) -> anyhow::Error {
     anyhow!("cannot write `{}`: {error}", path.display())
 }
 
-/// Tells the person what was written and what to try next; on standard error, because standard output may be the file.
+/// Prints the written files and the next commands; on standard error, because standard output may be the file.
 pub(super) fn print_next_steps(done: &str, next: &[String]) {
     let mut lines = format!("{done}\n");
     for (place, command) in next.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! `whither new js NAME` and `whither new rhai NAME`: a balancer script whose header explains what it sees and what it
-//! may answer.
+//! `whither new js NAME` and `whither new rhai NAME`: a balancer script with a header that explains the script's input
+//! and possible answers.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use super::save::{Existing, print_next_steps, save};
 use crate::cli::types::folder::write_missing;
 use crate::config::problem::shell_word;
 
-/// What `whither new` is asked for where it writes a script.
+/// The arguments of `whither new js` and `whither new rhai`.
 #[derive(Debug, Args)]
 pub(super) struct ScriptArgs {
     /// The script's name; its file has the language's extension
     name: String,
-    /// What the script is a function of
+    /// The parameter of the script's function
     #[arg(long, value_enum, default_value_t = ScriptForm::List)]
     shape: ScriptForm,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(super) enum ScriptForm {
     Node,
 }
 
-/// What a script is written in.
+/// The language of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScriptLanguage {
     JavaScript,
@@ -76,8 +76,8 @@ pub(super) fn run(args: &ScriptArgs, language: ScriptLanguage) -> anyhow::Result
     Ok(())
 }
 
-/// Writes beside the script `file` what its first lines refer to, where that is not there: an author may have written it
-/// with the names of a cluster.
+/// Writes the files that the first lines of the script `file` refer to beside the script, where they are missing: an
+/// author may have written them with the names of a cluster.
 fn describe(file: &Path) -> anyhow::Result<()> {
     let folder = file.parent().unwrap_or(Path::new(""));
     for name in write_missing(folder)? {

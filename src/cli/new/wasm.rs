@@ -1,7 +1,6 @@
-//! `whither new wasm NAME`: a Rust crate that becomes a component, with the interfaces and the table of nodes beside it.
+//! `whither new wasm NAME`: a Rust crate that becomes a component, with the interfaces and the table of nodes.
 //!
-//! The policies of `scripts/wasm` are the templates, so that what is shipped, what is tested and what is written here are
-//! one text.
+//! The policies of `scripts/wasm` are the templates, so that the shipped, the tested and the written text are the same.
 
 use std::path::Path;
 
@@ -12,12 +11,12 @@ use super::save::{Existing, print_next_steps, save};
 use super::script::ScriptForm;
 use crate::config::problem::shell_word;
 
-/// What `whither new wasm` is asked for.
+/// The arguments of `whither new wasm`.
 #[derive(Debug, Args)]
 pub(super) struct WasmArgs {
     /// The folder of the crate, whose last part is the crate's name
     name: String,
-    /// What the policy is a function of
+    /// The parameter of the policy's function
     #[arg(long, value_enum, default_value_t = ScriptForm::List)]
     shape: ScriptForm,
     #[command(flatten)]
@@ -29,7 +28,7 @@ const LIST: &str = include_str!("../../../scripts/wasm/fewest-sessions/src/lib.r
 const NODE: &str = include_str!("../../../scripts/wasm/gpu-weight/src/lib.rs");
 const TABLE: &str = include_str!("../../../scripts/wasm/table.rs");
 const INTERFACES: &str = include_str!("../../../wit/balancer.wit");
-/// What the manifest of a crate on its own has besides.
+/// The additional manifest of a crate outside of a workspace.
 const ALONE: &str =
     "\n[profile.release]\nlto = true\ncodegen-units = 1\nstrip = true\npanic = \"abort\"\n\n[workspace]\n";
 /// So that `cargo build` makes a component.
@@ -39,7 +38,7 @@ pub(super) fn run(args: &WasmArgs) -> anyhow::Result<()> {
     let folder = Path::new(&args.name);
     let name = crate_name(folder)?;
     let files = files(&name, args.shape);
-    // All of it or nothing: half a crate would be neither the person's nor ours.
+    // All files or none: half a crate would be neither the person's nor ours.
     files.iter().try_for_each(|(file, _)| args.existing.check(&folder.join(file)))?;
     for (file, text) in files {
         let path = folder.join(file);
@@ -63,7 +62,7 @@ pub(super) fn run(args: &WasmArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The name of the crate in `folder`, as Cargo takes it.
+/// Returns the name of the crate in `folder`, if Cargo accepts the name.
 fn crate_name(folder: &Path) -> anyhow::Result<String> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_usable = name.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -72,13 +71,13 @@ fn crate_name(folder: &Path) -> anyhow::Result<String> {
     Ok(name.to_owned())
 }
 
-/// The files of the crate `name`, each with its text.
+/// Returns the files of the crate `name`, each with the file's text.
 fn files(name: &str, shape: ScriptForm) -> [(&'static str, String); 5] {
     let policy = match shape {
         ScriptForm::List => LIST,
         ScriptForm::Node => NODE,
     };
-    // Where the shipped policies share, a crate of its own has.
+    // The shipped policies share files; a crate of its own has copies.
     let policy = policy.replace("../../../wit", "wit").replace("#[path = \"../../table.rs\"]\n", "");
     let manifest = MANIFEST.replace("\"fewest-sessions\"", &format!("\"{name}\"")) + ALONE;
     [

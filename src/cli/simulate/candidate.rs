@@ -1,4 +1,4 @@
-//! A chain that is tried in a simulation, read from its steps or from a config.
+//! A chain of a simulation, read from steps or from a config.
 
 use std::path::{Path, PathBuf};
 
@@ -15,17 +15,17 @@ use crate::server::settings;
 /// The file that a chain of steps would stand in.
 const WRITTEN: &str = "--chain";
 
-/// A chain by name, with the service that runs it.
+/// A chain with a name, and the setup of the service that runs the chain.
 pub(super) struct SimulatedChain {
     pub(super) name: String,
     pub(super) setup: Setup,
 }
 
 impl SimulatedChain {
-    /// The chain that `written` says: a config by its name's end, else steps with commas between them.
+    /// Loads the chain `written`: a config where the name ends in `.toml`, else steps with commas between them.
     ///
     /// # Errors
-    /// Everything that is wrong with the config or a step.
+    /// Every fault of the config or of a step.
     pub(super) fn load(written: &str, is_strict: bool) -> Result<Self, CommandExit> {
         let host_zone = zone::of_host(&Disk);
         let is_config = Path::new(written).extension().is_some_and(|extension| extension == "toml");
@@ -51,7 +51,7 @@ impl SimulatedChain {
 
 /// The config of a chain of steps.
 fn text(steps: &str, is_strict: bool) -> String {
-    // A JSON string is one of TOML too.
+    // A JSON string is a TOML string too.
     let quoted: Vec<_> = steps.split(',').map(|step| serde_json::Value::from(step.trim()).to_string()).collect();
     let capacity = if is_strict { "[service]\ncapacity = \"strict\"\n" } else { "" };
     format!("{capacity}[chain.\"{DEFAULT_ACTION}\"]\nsteps = [{}]\n", quoted.join(", "))

@@ -77,7 +77,7 @@ pub(super) fn run(seeds: &Range<u64>) -> Result<(), CommandExit> {
     }
 }
 
-/// The story of a world that is broken, as small as it was made.
+/// Renders the story of a failed plan, reduced as far as possible.
 fn render_failure(seed: u64, failed: &FailedPlan) -> String {
     let FailedPlan { plan, violations, story } = failed;
     let violations: String = violations.iter().map(|violation| format!("  {violation}\n")).collect();

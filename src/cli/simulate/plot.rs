@@ -1,4 +1,4 @@
-//! A day as curves: sessions on the fullest node, in the mean and on the emptiest one, chain by chain.
+//! A day as curves: sessions on the fullest node, in the mean and on the emptiest node, chain by chain.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::Ran;
 
 const SIZE: (u32, u32) = (1100, 620);
 
-/// `ran` as an SVG, with `about` below the title.
+/// Renders `ran` as an SVG, with `about` below the title.
 ///
 /// # Errors
-/// Where the library cannot draw it.
+/// An error of the drawing library.
 pub(super) fn svg(ran: &[Ran], about: &str) -> Result<String, CommandExit> {
     let mut svg = String::new();
     draw(ran, about, &mut svg).map_err(|why| CommandExit::new(exit::OTHER, format!("the plot: {why}")))?;

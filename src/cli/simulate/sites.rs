@@ -30,7 +30,7 @@ const MAX_ALL_NODES: usize = 20_000_000;
 const USERS_A_NODE: usize = 2;
 /// The most users of all sites together.
 const MAX_USERS: u32 = 20_000_000;
-/// The most sessions of one node.
+/// The most sessions of a node.
 const MAX_SESSIONS: u32 = 1_000;
 /// The longest interval of summaries.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
@@ -46,12 +46,12 @@ pub(super) struct SitesArgs {
     /// How often each site publishes its summaries
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time, requires = "sites")]
     summary_every: Duration,
-    /// A cut between one site and all others, when and for how long: 3@09:00+10m; repeat it
+    /// A cut between a site and all others, when and for how long: 3@09:00+10m; repeatable
     #[arg(long = "cut", value_name = "SITE@HH:MM+TIME", requires = "sites")]
     cuts: Vec<String>,
 }
 
-/// Simulates the day of `count` sites, and says what became of it.
+/// Simulates the day of `count` sites, and prints the results.
 ///
 /// # Errors
 /// An option that cannot be used, and a first tier that does not start.
@@ -112,7 +112,7 @@ fn scenario(args: &SimulateArgs, sites: usize) -> Result<SitesScenario, CommandE
     })
 }
 
-/// Reads a cut such as 3@09:00+10m; the site is its number, or its name as the summaries have it.
+/// Parses a cut such as 3@09:00+10m; the site is a number, or the site's name in the summaries.
 fn cut(written: &str, sites: usize) -> Result<Cut, CommandExit> {
     let wrong = || CommandExit::usage(format!("--cut {}: expected SITE@HH:MM+TIME, as 3@09:00+10m", Plain(written)));
     let (site, when) = written.split_once('@').ok_or_else(wrong)?;
@@ -127,7 +127,7 @@ fn cut(written: &str, sites: usize) -> Result<Cut, CommandExit> {
     }
 }
 
-/// What two tiers, or one flat cluster, cost.
+/// The cost of two tiers, or of a flat cluster.
 struct Cost {
     what: &'static str,
     messages: f64,
@@ -177,7 +177,7 @@ impl Cost {
     }
 }
 
-/// The day for a person: tables, and what they mean.
+/// Renders the day for a person: tables, and their meaning.
 fn render(scenario: &SitesScenario, course: &SitesOutcome) -> String {
     let placed = course.placed();
     let share = |part: u64| format!("{:.2} %", part as f64 / placed.max(1) as f64 * 100.0);
@@ -233,7 +233,7 @@ fn peak(course: &SitesOutcome) -> Table {
     table
 }
 
-/// What crosses the gateways, and what replicas keep.
+/// Renders the traffic of the gateways, and the memory of replicas.
 fn costs(scenario: &SitesScenario, course: &SitesOutcome) -> Table {
     let mut table = table::table(&["", "messages a second", "bytes a second", "documents kept", "memory of a replica"]);
     for Cost { what, messages, bytes: size, mirrored, memory } in Cost::all(scenario, course) {
@@ -246,7 +246,7 @@ fn costs(scenario: &SitesScenario, course: &SitesOutcome) -> Table {
     table
 }
 
-/// What became of the cuts; absent where there were none.
+/// Renders the effects of the cuts; absent where there were no cuts.
 fn cuts(course: &SitesOutcome) -> Option<Table> {
     let headings =
         ["cut off", "own users", "placed", "refused", "refused elsewhere", "no answer", "oldest used", "fresh after"];

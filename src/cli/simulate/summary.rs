@@ -1,4 +1,4 @@
-//! What a day came to, in a row.
+//! The results of a day, in a row.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct DaySummary {
     refused: u64,
 }
 
-/// The cluster when it had the most sessions.
+/// The cluster at the time of the most sessions.
 #[derive(Clone, Debug, Default)]
 struct Peak {
     at: Duration,
@@ -53,7 +53,7 @@ impl Peak {
     }
 }
 
-/// How full each node is that takes part; absent where one of them does not say how many sessions it takes.
+/// Returns the share of used capacity of each node that takes part; absent where a node does not report its capacity.
 fn shares(sample: &CapacitySample, capacities: &[Option<u64>]) -> Option<Vec<f64>> {
     let nodes =
         sample.sessions.iter().zip(capacities).filter_map(|(count, capacity)| Some((count.as_ref()?, capacity)));

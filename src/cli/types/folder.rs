@@ -12,10 +12,10 @@ use crate::cli::exit::{self, CommandExit};
 use crate::plain::Plain;
 use crate::types::{DEFINITIONS, Observed, PROJECT};
 
-/// The settings that make a folder a project of its own for an editor.
+/// The settings files that make a folder a project for an editor.
 const PROJECTS: [&str; 2] = ["jsconfig.json", "tsconfig.json"];
 
-/// What came of a file.
+/// The outcome of writing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::cli) enum Outcome {
@@ -25,7 +25,7 @@ pub(in crate::cli) enum Outcome {
     Replaced,
     /// The file was there with this text.
     Unchanged,
-    /// The file, or one that stands for it, was there and stays as it is.
+    /// The file, or a file that stands for it, exists and stays as it is.
     Kept,
 }
 
@@ -40,12 +40,12 @@ impl Outcome {
     }
 }
 
-/// A file that was to be written, with what came of it.
+/// A file that was to be written, with the outcome.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(in crate::cli) struct Written {
     /// The file's name.
     pub(in crate::cli) name: &'static str,
-    /// What came of the file.
+    /// The outcome of writing the file.
     pub(in crate::cli) outcome: Outcome,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn is_project(folder: &Path) -> bool {
 /// Writes those of the definitions and the settings into `folder` that are not there; returns their names.
 ///
 /// # Errors
-/// What could not be written.
+/// A file that could not be written.
 pub(in crate::cli) fn write_missing(folder: &Path) -> Result<Vec<&'static str>, CommandExit> {
     let mut texts = Vec::new();
     if !folder.join(DEFINITIONS.name).exists() {
@@ -70,11 +70,11 @@ pub(in crate::cli) fn write_missing(folder: &Path) -> Result<Vec<&'static str>, 
     Ok(written.into_iter().map(|file| file.name).collect())
 }
 
-/// Writes `files`, each a name with a text, into `folder`: all of them beside their places first, so that a full disk
-/// leaves everything as it was.
+/// Writes `files`, each a name with a text, into `folder`: all of them as temporary files first, so that a full disk
+/// leaves everything as before.
 ///
 /// # Errors
-/// What could not be written.
+/// A file that could not be written.
 pub(super) fn write(
     folder: &Path,
     files: impl Iterator<Item = (&'static str, String)>,
@@ -111,9 +111,9 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// A file in `folder` that goes away with its value, with `text` in it.
+/// Returns a temporary file in `folder` with `text`, which is deleted when dropped.
 fn stage(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
-    // As any file is created, less what the umask takes away.
+    // The mode with which any file is created, without the bits of the umask.
     let mut file = Builder::new().prefix(".whither-").permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.flush()?;

@@ -1,4 +1,4 @@
-//! Answers as launchers read them: what they need of each, and nothing else parsed.
+//! Answers as launchers read them: only the fields that launchers need are parsed.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub(super) struct StormPlaced<'a> {
     /// The node.
     #[serde(borrow, default)]
     pub(super) node: Cow<'a, str>,
-    /// What holds the place there.
+    /// The id of the reservation that holds the place on the node.
     #[serde(borrow, default)]
     pub(super) reservation: Option<Cow<'a, str>>,
 }
@@ -21,7 +21,7 @@ pub(super) struct StormPlaced<'a> {
 /// An answer to a confirmation.
 #[derive(Deserialize)]
 pub(super) struct Reserved<'a> {
-    /// What has become of the reservation.
+    /// The state of the reservation.
     #[serde(borrow, default)]
     pub(super) state: Cow<'a, str>,
 }
@@ -29,9 +29,9 @@ pub(super) struct Reserved<'a> {
 /// An answer that says why there is no node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StormFailure {
-    /// Its name.
+    /// The name of the failure.
     pub(super) name: String,
-    /// Its words.
+    /// The message of the failure.
     pub(super) message: String,
 }
 
@@ -48,7 +48,7 @@ struct Words {
     message: String,
 }
 
-/// Why an answer is a failure; absent where it is none.
+/// Returns the failure in `message`, or `None` where the answer is none.
 pub(super) fn failure(message: &Message) -> Option<StormFailure> {
     if message.status == Some(StatusCode::NO_RESPONDERS) {
         return Some(StormFailure { name: "no-responders".to_owned(), message: "nobody listens there".to_owned() });

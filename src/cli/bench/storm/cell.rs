@@ -1,5 +1,5 @@
-//! One cell of a storm: so many nodes, asked in one way. An echo, the peer and each chain are measured in it in turn,
-//! each by the same launchers, on the same server, from the same start.
+//! A cell of a storm: a number of nodes and a pace of requests. In each cell an echo, the peer and each chain are
+//! measured in turn, each by the same launchers, on the same server, from the same start.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,33 +33,33 @@ pub(super) struct Cell {
     pub(super) pace: Pace,
 }
 
-/// Who is asked.
+/// The service that receives the requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StormPeer<'a> {
     /// A responder that answers anything at once: the floor.
     Echo,
-    /// What a site would write instead.
+    /// The Node.js service that a site would write instead.
     Peer(&'a NodeJs),
     /// A service that decides by a chain.
     Chain(&'a StormChain),
 }
 
-/// What is the same in every cell.
+/// The settings that are the same in every cell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CellPlan {
-    /// How long each one is asked.
+    /// The time for which each contender is measured.
     pub(super) time: Duration,
-    /// What the nodes are like.
+    /// The properties of the nodes.
     pub(super) kind: nodes::StormNodes,
-    /// Who asks.
+    /// The users who send the requests.
     pub(super) users: StormUsers,
     /// How often a node reports.
     pub(super) report_every: Duration,
-    /// After how many others a reservation is given back, where it is never confirmed.
+    /// The number of later reservations after which a reservation is given back that is never confirmed.
     pub(super) held: Option<usize>,
 }
 
-/// The server, and the two connections to it.
+/// The server, and the two connections to the server.
 pub(super) struct StormConnections {
     /// The processes.
     pub(super) site: StormSite,
@@ -69,7 +69,7 @@ pub(super) struct StormConnections {
     pub(super) agents: Client,
 }
 
-/// What is read before and after a run.
+/// The counters that are read before and after a run.
 #[derive(Clone, Copy)]
 struct Clocks {
     service: CpuTaken,
@@ -78,7 +78,7 @@ struct Clocks {
 }
 
 impl Cell {
-    /// The cell as its table is headed.
+    /// Returns the heading of the cell's table.
     pub(super) fn name(self) -> String {
         let (nodes, how) = (units::count(u64::from(self.nodes)), self.pace);
         match how {
@@ -89,7 +89,7 @@ impl Cell {
 }
 
 impl StormPeer<'_> {
-    /// The name of its row.
+    /// Returns the name of the contender's row.
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Echo => "echo",
@@ -119,7 +119,7 @@ impl StormConnections {
 
     async fn echo(&self, cell: Cell, course: &CellPlan) -> Result<StormRow, CommandExit> {
         let echo = Echo::start(&BusArgs::of(self.site.url()), None, SAMPLE.into())?;
-        // Its own connection has told the server that it listens, and the server may not have read that yet.
+        // The echo's connection has sent the subscription to the server, and the server may not have processed it yet.
         while self.launchers.request(echo.subject().to_owned(), Bytes::new()).await.is_err() {
             tokio::time::sleep(RETRY).await;
         }

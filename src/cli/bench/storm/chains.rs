@@ -1,4 +1,5 @@
-//! The chains of a storm: the built-in, and one kind of script after another that choose much the same; or one's own.
+//! The chains of a storm: the built-in, and a chain for each kind of script, which choose much the same; or the user's
+//! own.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,9 @@ use crate::cli::processes::on_path;
 /// A chain that is stormed.
 #[derive(Clone, Debug)]
 pub(super) struct StormChain {
-    /// The name of its rows.
+    /// The name of the chain's rows.
     pub(super) name: String,
-    /// Its `steps`, as a config has them.
+    /// The `steps` of the chain, as a config has them.
     pub(super) steps: String,
     /// The files that belong beside the config.
     pub(super) files: Vec<(&'static str, &'static str)>,
@@ -21,13 +22,13 @@ pub(super) struct StormChain {
 /// A chain that cannot be stormed here, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LeftOut {
-    /// The name of its rows.
+    /// The name of the chain's rows.
     pub(super) name: String,
-    /// Why, and what would help.
+    /// The reason, and what would help.
     pub(super) why: String,
 }
 
-/// A kind of script, and what it does.
+/// A kind of script, and a step of that kind.
 struct StormScript {
     name: &'static str,
     step: StormStep,
@@ -35,11 +36,11 @@ struct StormScript {
 
 enum StormStep {
     Builtin(&'static str),
-    /// The file and its text.
+    /// The file and the file's text.
     Script(&'static str, &'static str),
     /// The file that `make wasm` writes.
     Component(&'static str),
-    /// The program and the helper that it reads.
+    /// The program and the helper that the program reads.
     Resident([(&'static str, &'static str); 2]),
 }
 
@@ -117,10 +118,10 @@ pub(super) fn known(only: &[String]) -> Result<(Vec<StormChain>, Vec<LeftOut>), 
     Ok((chains, left_out))
 }
 
-/// Each of `scripts` as a chain of its own.
+/// Returns each of `scripts` as a chain of a single step.
 ///
 /// # Errors
-/// A file that is not there.
+/// A file that does not exist.
 pub(super) fn own(scripts: &[String]) -> Result<Vec<StormChain>, CommandExit> {
     let chain = |script: &String| {
         let step = match script.starts_with("builtin:") {
@@ -160,7 +161,7 @@ fn components() -> Option<PathBuf> {
     Some(std::env::current_exe().ok()?.parent()?.parent()?.join(COMPONENTS))
 }
 
-/// `text` as TOML has it, which for these is what JSON has.
+/// Renders `text` as a TOML string, which for these texts is the JSON string.
 fn text(text: &str) -> String {
     json!(text).to_string()
 }

@@ -1,4 +1,5 @@
-//! What a service tells of itself over HTTP, and the kernel of its processes: figures, CPU time, memory.
+//! The figures that a service publishes over HTTP, and those of the kernel for the service's processes: CPU time,
+//! memory.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// How long the service may take for a page: it may be busy.
+/// The most time that the service may take for a page: the service may be busy.
 const PAGE_PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is looked for scripts in quarantine: the shortest quarantine is ten seconds.
+/// The interval at which scripts in quarantine are counted: the shortest quarantine is ten seconds.
 const LOOK: Duration = Duration::from_secs(1);
 /// The figure of scripts in quarantine.
 const QUARANTINED: &str = "whither_quarantined";
@@ -24,10 +25,10 @@ const RUNNER: &str = "__runner";
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct ServiceFigures(BTreeMap<String, f64>);
 
-/// What the processes of a service have taken so far, or take.
+/// The CPU time or memory of the processes of a service, by kind of process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct CpuTaken {
-    /// The front; of another service, all of it.
+    /// The front; of a service other than whither, the whole service.
     pub(super) front: u64,
     /// The workers, those that have ended included.
     pub(super) workers: u64,
@@ -38,7 +39,7 @@ pub(super) struct CpuTaken {
 }
 
 impl ServiceFigures {
-    /// The figures of the service at `port`; none where it does not answer.
+    /// Returns the figures of the service at `port`; empty where the service does not answer.
     pub(super) fn of(port: u16) -> Self {
         get(port, "/metrics").map(|(_, text)| Self::parse(&text)).unwrap_or_default()
     }
@@ -48,7 +49,7 @@ impl ServiceFigures {
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket{")) {
             let Some((name, value)) = line.rsplit_once(' ') else { continue };
             let name = name.split('{').next().unwrap_or(name);
-            // JSON has no NaN: what is not known yet is left out.
+            // JSON has no NaN: a figure that is not known yet is left out.
             if let Ok(value) = value.parse::<f64>()
                 && value.is_finite()
             {
@@ -58,18 +59,18 @@ impl ServiceFigures {
         Self(figures)
     }
 
-    /// A figure by its name; absent where this service has none of that name.
+    /// Returns the figure `name`, or `None` where the service publishes no figure of that name.
     pub(super) fn get(&self, name: &str) -> Option<u64> {
         self.0.get(name).map(|value| *value as u64)
     }
 }
 
-/// The most scripts that were in quarantine at one time.
+/// The largest number of scripts that were in quarantine at the same time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quarantined(Arc<AtomicU64>);
 
 impl Quarantined {
-    /// Looks at the service at `port` until it is dropped.
+    /// Polls the service at `port` until the future is dropped.
     pub(super) async fn watch(&self, port: u16) -> Infallible {
         loop {
             let figures = tokio::task::spawn_blocking(move || ServiceFigures::of(port)).await.unwrap_or_default();
@@ -100,7 +101,7 @@ impl CpuTaken {
         Self::of(front, |pid| Some((memory_bytes(pid)?, 0)))
     }
 
-    /// What the service has taken since `before`.
+    /// Returns the CPU time that the service has taken since `before`.
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             front: self.front.saturating_sub(before.front),
@@ -115,7 +116,7 @@ impl CpuTaken {
         self.front + self.workers + self.runner + self.programs
     }
 
-    /// `measure` says what a process takes, and what its children took that have ended.
+    /// Sums the processes below `front`; `measure` returns the figure of a process, and that of its ended children.
     fn of(front: u32, measure: impl Fn(u32) -> Option<(u64, u64)>) -> Self {
         let (own, ended) = measure(front).unwrap_or_default();
         // The front's own children that have ended are workers: a runner ends with the service.
@@ -139,7 +140,7 @@ impl CpuTaken {
 /// CPU time of a process.
 struct Times {
     own_us: u64,
-    /// Of its children that have ended.
+    /// The CPU time of the process's children that have ended.
     ended_us: u64,
 }
 
@@ -148,8 +149,8 @@ impl Times {
         Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The name of the process stands in brackets and may hold anything; of what follows, user and system time are the
-    /// 12th to 15th.
+    /// Parses `/proc/PID/stat`. The name of the process stands in brackets and may hold anything; of the fields after
+    /// the name, user and system time are the 12th to 15th.
     fn parse(stat: &str) -> Option<Self> {
         let ticks: Vec<u64> =
             stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11).take(4).flat_map(str::parse).collect();
@@ -159,7 +160,7 @@ impl Times {
     }
 }
 
-/// CPU time in microseconds that the process `pid` has taken so far, all of its threads.
+/// Returns the CPU time in microseconds that the process `pid` has taken so far, in all threads.
 pub(super) fn cpu_us(pid: u32) -> u64 {
     Times::of(pid).map_or(0, |times| times.own_us)
 }

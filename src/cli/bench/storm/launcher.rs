@@ -1,7 +1,7 @@
-//! The launchers of a storm: they ask where, confirm what they were answered, and start the session there.
+//! The launchers of a storm: they ask for a node, confirm the placement, and start the session on that node.
 //!
-//! One connection and one inbox for all of them: what drives the load shares its machine with what is measured. No
-//! user's next step waits for another user's, so a placement is confirmed beside the next placements.
+//! All launchers share a connection and an inbox: the load generator runs on the same machine as the measured service.
+//! No user's next step waits for another user's, so a placement is confirmed beside the next placements.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,16 +19,17 @@ use super::nodes::Nodes;
 use super::tally::LauncherTally;
 use super::users::{self, StormUsers};
 
-/// A request without an answer for so long is lost, and counts as one that took so long. Longer than a chain that looks
-/// at ten thousand nodes takes for what 512 launchers ask at one time.
+/// The time after which a request without an answer is lost; a lost request counts as a latency of this time. Longer
+/// than the time of a chain that looks at ten thousand nodes for the requests of 512 launchers at the same time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// What a run may take on top of its time, every answer late; past that the bus itself is gone.
+/// The most time of a run on top of the planned time, with every answer late; past that the bus itself is gone.
 const SLACK: Duration = Duration::from_secs(150);
 /// How often requests without an answer and sessions that are over are looked for.
 const PERIOD: Duration = Duration::from_millis(100);
-/// Requests under way in an open loop, at most; past that, what is due is late, and counts from the moment it was due.
+/// The most requests under way in an open loop; past that, a due request is late, and counts from the moment when the
+/// request was due.
 const OPEN_AT_MOST: usize = 16_384;
-/// Answers that are taken in one go.
+/// The most answers that are taken together.
 const BATCH: usize = 256;
 
 /// How requests follow each other.
@@ -36,7 +37,7 @@ const BATCH: usize = 256;
 pub(super) enum Pace {
     /// So many under way: each answer is the next request.
     Closed(u32),
-    /// So many a second, whatever becomes of them.
+    /// So many requests a second, whatever becomes of the requests before.
     Open(u32),
 }
 
@@ -51,46 +52,47 @@ pub(super) struct Subjects {
     pub(super) release: Subject,
 }
 
-/// What becomes of a placement.
+/// The fate of a placement.
 #[derive(Clone, Debug)]
 pub(super) enum After {
     /// The reservation is given back after so many others, and never confirmed.
     GivenBack(usize),
-    /// It is confirmed, and its session is in the next report of its node.
+    /// The placement is confirmed, and the session is in the next report of the session's node.
     Reported(Arc<Mutex<Nodes>>),
-    /// It is confirmed, and given back when its session is over: `life` later, or when there are more than `most`.
+    /// The placement is confirmed, and given back when the session is over: `life` later, or when there are more than
+    /// `most`.
     Ended {
         /// How long a session runs.
         life: Duration,
         /// How many there are at most.
         most: usize,
     },
-    /// It is confirmed, and nothing comes after it.
+    /// The placement is confirmed, and nothing comes after the confirmation.
     Confirmed,
 }
 
-/// What is asked, where, and how much at a time.
+/// The subjects, the users and the pace of the launchers.
 #[derive(Debug)]
 pub(super) struct Launchers<'a> {
     /// The connection.
     pub(super) client: &'a Client,
     /// Where.
     pub(super) subjects: Subjects,
-    /// In whose name.
+    /// The users in whose names the requests are sent.
     pub(super) users: StormUsers,
     /// How requests follow each other.
     pub(super) pace: Pace,
     /// For how long.
     pub(super) time: Duration,
-    /// What becomes of placements.
+    /// The fate of placements.
     pub(super) after: After,
 }
 
 impl Launchers<'_> {
-    /// Asks for as long as it was told, and waits for the last answers.
+    /// Sends requests for the planned time, and waits for the last answers.
     ///
     /// # Errors
-    /// Where the connection is lost.
+    /// A lost connection.
     pub(super) async fn run(&self) -> Result<LauncherTally, CommandExit> {
         let run = async {
             match self.pace {
@@ -148,7 +150,7 @@ impl Launchers<'_> {
     }
 }
 
-/// Requests and answers of one run.
+/// The requests and answers of a run.
 struct LauncherTraffic<'a> {
     launchers: &'a Launchers<'a>,
     start: Instant,
@@ -157,14 +159,14 @@ struct LauncherTraffic<'a> {
     sink: Subject,
     places: RequestsInFlight,
     confirms: RequestsInFlight,
-    /// What is being confirmed, by the number of its confirmation.
+    /// The placements that are being confirmed, by the numbers of their confirmations.
     confirming: HashMap<u64, Confirming>,
     /// Reservations to be given back, the oldest first.
     held: VecDeque<(Instant, String)>,
     tally: LauncherTally,
 }
 
-/// A placement between its answer and its session.
+/// A placement whose confirmation was sent and not answered yet.
 struct Confirming {
     node: String,
     login: String,
@@ -215,14 +217,14 @@ impl<'a> LauncherTraffic<'a> {
         Ok(ended)
     }
 
-    /// Takes an answer to the request `number` for a node; returns whether a launcher still waited for it.
+    /// Takes an answer to the request `number` for a node; returns whether the request was still under way.
     async fn placed(&mut self, number: u64, message: &Message, now: Instant) -> Result<bool, CommandExit> {
         let since = self.places.arrive(number);
         let failure = failure(message);
         if let Some(since) = since {
             self.tally.answered(since, now, self.start, failure.as_ref());
         }
-        // Also where nobody waited for it any more: what is reserved is to be ended.
+        // Also where the request was given up already: the reservation is to be ended.
         if failure.is_none()
             && let Ok(placed) = serde_json::from_slice::<StormPlaced<'_>>(&message.payload)
             && let Some(reservation) = placed.reservation
@@ -256,7 +258,7 @@ impl<'a> LauncherTraffic<'a> {
         if let Some(failure) = failure(message) {
             self.tally.fault(&format!("confirm: {}", failure.name), &failure.message);
         } else if serde_json::from_slice(&message.payload).is_ok_and(|Reserved { state }| state == "gone") {
-            // Nothing has reported the session yet, so its reservation must be there.
+            // No report has the session yet, so the session's reservation must be there.
             self.tally.fault("confirm: gone", "a reservation was over before it was confirmed");
         } else {
             self.tally.confirmed += 1;
@@ -289,8 +291,8 @@ impl<'a> LauncherTraffic<'a> {
         Ok(())
     }
 
-    /// Gives up what has waited too long, and ends sessions that are over; returns how many requests for a node were
-    /// lost.
+    /// Gives up requests without an answer for `PATIENCE`, and ends sessions that are over; returns the number of
+    /// requests for a node that were lost.
     async fn tick(&mut self) -> Result<u64, CommandExit> {
         let now = Instant::now();
         let lost = self.places.give_up(now);

@@ -1,10 +1,10 @@
-//! `whither bench --storm`: a login storm on a real service over a real NATS server, beside an echo and beside what a
-//! site would write in Node.js.
+//! `whither bench --storm`: a login storm on a real service over a real NATS server, beside an echo and beside the
+//! service in Node.js that a site would write.
 //!
-//! The figures of one chain in one process say what a script costs; here everything is as it is at a site on its worst
+//! The figures of one chain in one process tell the cost of a script; here everything is as at a site on its worst
 //! morning. Nodes report with their sessions, each user asks once or twice, sessions are confirmed, appear in their
-//! node's next report and end. So it also says what no figure shows: whether a worker died, an innocent script was
-//! convicted, a request was not answered, or the rate fell while reservations piled up.
+//! node's next report and end. So a storm also shows faults that no figure shows: a worker that died, an innocent
+//! script that was convicted, a request without an answer, or a rate that fell while reservations piled up.
 
 mod answer;
 mod cell;
@@ -46,7 +46,7 @@ use users::StormUsers;
 const SIZES: [u32; 3] = [100, 1_000, 10_000];
 /// Requests under way, where nothing is said.
 const IN_FLIGHT: [u32; 3] = [1, 64, 512];
-/// How long each one is asked, where nothing is said.
+/// The time for which each contender is measured, where `--seconds` is not given.
 const SECONDS: Duration = Duration::from_secs(10);
 const USERS: u32 = 100_000;
 const MOST_USERS: i64 = 9_999_999;
@@ -54,7 +54,7 @@ const REPORT_EVERY_S: u32 = 15;
 const LIFE_S: u32 = 30;
 const MOST_SECONDS: i64 = 3600;
 const THREADS: usize = 2;
-/// What a cell takes beside its time: processes that start, nodes that become known.
+/// The time of a cell besides the measured time: processes that start, nodes that become known.
 const BESIDE: Duration = Duration::from_secs(1);
 /// The names of the rows that are not ours.
 const ECHO: &str = "echo";
@@ -107,10 +107,10 @@ pub(super) struct StormArgs {
     #[arg(long, value_name = "N", requires = "storm", conflicts_with = "life",
           value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     held: Option<u32>,
-    /// The nats-server to start; else the one on PATH
+    /// The nats-server to start [default: from PATH]
     #[arg(long, value_name = "FILE", env = "WHITHER_NATS_SERVER")]
     nats_server: Option<PathBuf>,
-    /// Measure in a debug build too, for a test of what is printed
+    /// Measure in a debug build too, for a test of the output
     #[arg(long, hide = true, requires = "storm")]
     any_build: bool,
 }
@@ -127,7 +127,8 @@ struct Storm {
 /// Runs the storm.
 ///
 /// # Errors
-/// What cannot be started; and, when everything has been printed, that something went wrong in a service of ours.
+/// A process that cannot be started; and, when everything has been printed, that something went wrong in a whither
+/// service.
 pub(super) fn run(args: &BenchArgs) -> Result<(), CommandExit> {
     if args.typed.0 {
         return Err(CommandExit::usage("--storm starts a NATS server of its own: leave out --nats"));

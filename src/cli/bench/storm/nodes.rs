@@ -1,8 +1,8 @@
-//! The nodes of a storm: what each reports, which sessions run on it, and when it reports next.
+//! The nodes of a storm: the document that each reports, the sessions that run on each, and when each reports next.
 //!
 //! A document is drawn anew for each report from the node's number, so that a hundred thousand of them take no memory
-//! but for the sessions that the storm itself has started. What changes from one report to the next is what changes on a
-//! real node: its load, and its list of sessions.
+//! but for the sessions that the storm itself has started. From one report to the next changes what changes on a real
+//! node: the load, and the list of sessions.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,10 +13,10 @@ use crate::clock::Dice;
 
 use super::users;
 
-/// The own sessions of one node at most: a document ends at 256 KiB.
+/// The most sessions of a node before the storm: a document ends at 256 KiB.
 pub(super) const MOST_SESSIONS: u32 = 500;
-/// What the sessions of one document may take of that, and what one session takes at most. Where a node is full, the
-/// oldest session of the storm ends for each further one.
+/// The bytes that the sessions of a document may take of that limit, and the most bytes of a session. Where a node is
+/// full, the oldest session of the storm ends for each further session.
 const LIST_BYTES: u32 = 60_000;
 const OWN_BYTES: u32 = 105;
 const STARTED_BYTES: u32 = 180;
@@ -24,9 +24,9 @@ const STARTED_BYTES: u32 = 180;
 const OWN_SESSIONS: u32 = 30;
 /// By how much the number of own sessions differs from node to node where a mean is given.
 const SPREAD: f64 = 0.1;
-/// One node in so many has a GPU.
+/// The share of nodes with a GPU: every third.
 const GPU_EVERY: usize = 3;
-/// One node in so many is for some users alone.
+/// The share of nodes that are for some users alone: every sixteenth.
 const RESERVED_EVERY: usize = 16;
 /// How many users such a node is for.
 const RESERVED_FOR: usize = 4;
@@ -34,12 +34,12 @@ const RESERVED_FOR: usize = 4;
 const JITTER: f64 = 0.1;
 const GIB: u64 = 1 << 30;
 
-/// What nodes are like.
+/// The properties of the nodes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StormNodes {
-    /// How many sessions of its own a node has, on average; absent for 0 to 30.
+    /// The mean number of sessions of a node before the storm; absent for 0 to 30.
     pub(super) sessions: Option<u32>,
-    /// Whether those are all of the one user who asks.
+    /// Whether all of those sessions belong to the single user who asks.
     pub(super) one_login: bool,
     /// How many users there are.
     pub(super) users: u32,
@@ -47,14 +47,14 @@ pub(super) struct StormNodes {
     pub(super) life: Duration,
 }
 
-/// Every node of one cell.
+/// The nodes of a cell.
 #[derive(Debug)]
 pub(super) struct Nodes {
     kind: StormNodes,
     list: Vec<StormNode>,
 }
 
-/// What becomes of one node.
+/// The state of a node.
 #[derive(Debug)]
 struct StormNode {
     own: u32,
@@ -108,7 +108,7 @@ impl Nodes {
         node.started.push_back(StormSession { ends: now + self.kind.life, text });
     }
 
-    /// What node number `place` reports at `now`; sessions that are over are gone from then on.
+    /// Returns the report of node number `place` at `now`; sessions that are over are removed for good.
     pub(super) fn report(&mut self, place: usize, now: Instant) -> String {
         let Some(node) = self.list.get_mut(place) else { return String::new() };
         while node.started.front().is_some_and(|session| session.ends <= now) {
@@ -121,7 +121,7 @@ impl Nodes {
     fn document(&self, place: usize, node: &StormNode) -> String {
         let id = id(place);
         let StormNode { own, started, beat } = node;
-        // What a node is stays as it is; what it does is drawn for each report.
+        // The properties of a node stay as they are; the load is drawn for each report.
         let (mut fixed, mut now) = (fixed(&id), Dice::new(u64::from(*beat), 1, &id));
         let sessions = *own as usize + started.len();
         let cores = 8 << (fixed.bits() % 3);
@@ -199,7 +199,7 @@ impl Rounds {
         Self { due, period, dice }
     }
 
-    /// The next node that is due at `now`; its next turn is a period later, give or take the jitter.
+    /// Returns the next node that is due at `now`; the node is due again a period later, give or take the jitter.
     pub(super) fn next(&mut self, now: Instant) -> Option<usize> {
         let Reverse((moment, place)) = *self.due.peek()?;
         if moment > now {
@@ -217,12 +217,12 @@ pub(super) fn id(place: usize) -> String {
     format!("n{place:06}")
 }
 
-/// How many sessions of the storm a node with so many of its own reports at most.
+/// Returns the most sessions of the storm that a node reports beside `own` other sessions.
 fn most_started(own: u32) -> usize {
     (LIST_BYTES.saturating_sub(own * OWN_BYTES) / STARTED_BYTES) as usize
 }
 
-/// What a node is, which is drawn the same each time.
+/// Returns the dice for the properties of a node, which are drawn the same each time.
 fn fixed(id: &str) -> Dice {
     Dice::new(1, 0, id)
 }
@@ -243,7 +243,7 @@ mod tests {
         StormNodes { sessions, one_login: false, users: 1000, life: Duration::from_secs(30) }
     }
 
-    /// The `nodeData` of a document that is a report and small enough to be one.
+    /// Returns the `nodeData` of a document, which must be a valid report within the size limit.
     fn read(text: &str) -> Value {
         assert!(text.len() <= MAX_DOCUMENT_BYTES, "{} bytes", text.len());
         let document: Value = serde_json::from_str(text).unwrap();

@@ -1,4 +1,4 @@
-//! A row of a storm's tables: what one contender came to in one cell.
+//! A row of a storm's tables: the figures of a contender in a cell.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::cli::bench::units;
 use super::figures::{CpuTaken, ServiceFigures};
 use super::tally::LauncherTally;
 
-/// The figures by which the service tells of its own faults, and what each counts.
+/// The metrics of the service's own faults.
 const DEATHS: &str = "whither_worker_deaths_total";
 const CONVICTIONS: &str = "whither_script_limits_total";
 const SUSPICIONS: &str = "whither_suspicions_total";
@@ -21,38 +21,38 @@ const LOST_REPLIES: &str = "whither_lost_replies_total";
 /// Different lines of a log that are shown below a table.
 const LOGGED: usize = 5;
 
-/// What one contender came to in one cell.
+/// The figures of a contender in a cell.
 #[derive(Clone, Debug)]
 pub(super) struct StormRow {
-    /// Who was asked.
+    /// The name of the contender.
     pub(super) name: String,
     /// Whether that was a service of ours.
     pub(super) is_ours: bool,
-    /// What the launchers saw.
+    /// The tally of the launchers.
     pub(super) tally: LauncherTally,
     /// Placements a second in the first seconds.
     pub(super) first: f64,
     /// Placements a second in the last seconds.
     pub(super) last: f64,
-    /// CPU time of its processes.
+    /// CPU time of the contender's processes, in microseconds.
     pub(super) cpu_us: CpuTaken,
     /// CPU time of the nats-server.
     pub(super) nats_us: u64,
     /// CPU time of this process: launchers, nodes, and the echo.
     pub(super) client_us: u64,
-    /// Memory of its processes at the end.
+    /// Memory of the contender's processes at the end, in bytes.
     pub(super) memory_bytes: CpuTaken,
-    /// What the service tells of itself at the end.
+    /// The metrics of the service at the end.
     pub(super) figures: Option<ServiceFigures>,
-    /// The most scripts that were in quarantine at one time.
+    /// The largest number of scripts that were in quarantine at the same time.
     pub(super) quarantined: u64,
-    /// How long the first answer took when the service knew every node: its workers may still be told of them.
+    /// The time of the first answer after the service knew every node: the workers may still be receiving the nodes.
     pub(super) first_answer: Option<Duration>,
-    /// Warnings and errors of its log.
+    /// Warnings and errors of the service's log.
     pub(super) complaints: Vec<String>,
 }
 
-/// What stands beside the rows of one cell.
+/// The rates that the rows of a cell are compared with.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CellBaselines {
     /// Placements a second of the echo.
@@ -62,7 +62,7 @@ pub(super) struct CellBaselines {
 }
 
 impl StormRow {
-    /// What went wrong, in words; nothing where nothing did.
+    /// Returns the faults in words; empty where there were none.
     pub(super) fn faults(&self) -> Vec<String> {
         let figure = |name: &str| self.figure(name).unwrap_or_default();
         let counted = [
@@ -86,7 +86,7 @@ impl StormRow {
         faults
     }
 
-    /// What the service logged of its faults, without the time of each line; what is said again is counted.
+    /// Returns the log lines about faults, without the time of each line; repeated lines are counted.
     pub(super) fn logged(&self) -> Vec<String> {
         let mut told: Vec<(&str, u64)> = Vec::new();
         for line in &self.complaints {
@@ -101,7 +101,7 @@ impl StormRow {
             .collect()
     }
 
-    /// The cells of the table, in the order of its headings.
+    /// Returns the cells of the table, in the order of the headings.
     pub(super) fn cells(&self, beside: CellBaselines) -> Vec<String> {
         let tally = &self.tally;
         let each =
@@ -176,7 +176,7 @@ impl StormRow {
         self.figures.as_ref()?.get(name)
     }
 
-    /// What the service has counted; a figure that is written from its first time on is 0 before.
+    /// Returns the metric `name` of the service; 0 for a metric that is published from the first increment on.
     fn count(&self, name: &str) -> Option<u64> {
         self.figures.as_ref().map(|figures| figures.get(name).unwrap_or_default())
     }
@@ -185,7 +185,7 @@ impl StormRow {
         self.figure(SUSPICIONS)
     }
 
-    /// What a placement took of `us`; nothing where there was none.
+    /// Returns the part of `us` that falls to a placement; 0 where there was no placement.
     fn each(&self, us: u64) -> f64 {
         if self.tally.placed == 0 { 0.0 } else { us as f64 / self.tally.placed as f64 }
     }

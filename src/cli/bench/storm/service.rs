@@ -1,4 +1,4 @@
-//! A service in a storm: how its nodes report to it, and when the storm may begin.
+//! A service in a storm: sends the nodes' reports, and finds when the storm may begin.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,46 +16,47 @@ use super::figures::ServiceFigures;
 use super::launcher::Subjects;
 use super::nodes::{self, Nodes, Rounds};
 
-/// One report in so many waits until the server has stored it: what is sent faster than it is stored, the server drops.
+/// Every so many reports, a report waits until the server has stored it: the server drops reports that are sent faster
+/// than they are stored.
 const ACKNOWLEDGED: usize = 256;
 /// How long the service may take to know of so many nodes.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FOR_A_NODE: Duration = Duration::from_millis(2);
 /// How long the first answer may take: a new worker is told of every node first.
 const FIRST_ANSWER: Duration = Duration::from_secs(120);
-/// How often it is looked for nodes that are due, and for a service that gets ready.
+/// The intervals at which due nodes are looked for, and at which a starting service is polled.
 const TICK: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A service that is ready.
 #[derive(Clone, Debug)]
 pub(super) struct StormService {
-    /// Its process.
+    /// The process of the service.
     pub(super) pid: u32,
-    /// Its HTTP port.
+    /// The HTTP port of the service.
     pub(super) port: u16,
-    /// Its names on the bus.
+    /// The namespace of the service on the bus.
     pub(super) namespace: Namespace,
 }
 
 /// Until when a report is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
-    /// It is on its way.
+    /// The report was written to the connection.
     Sent,
-    /// The server has stored it.
+    /// The server has stored the report.
     Stored,
 }
 
 impl Until {
-    /// What is right for report number `number`.
+    /// Returns the point until which report number `number` is waited for.
     fn of(number: usize) -> Self {
         if number.is_multiple_of(ACKNOWLEDGED) { Self::Stored } else { Self::Sent }
     }
 }
 
 impl StormService {
-    /// Where launchers ask it.
+    /// Returns the subjects on which launchers ask the service.
     pub(super) fn subjects(&self) -> Subjects {
         let namespace = &self.namespace;
         Subjects {
@@ -91,10 +92,10 @@ impl StormService {
         }
     }
 
-    /// Asks once for a node and gives the place back; returns how long the answer took.
+    /// Asks for a node and gives the place back; returns the time until the answer.
     ///
     /// # Errors
-    /// Where there is no answer. What a script fails with is told of the launchers' requests.
+    /// A request without an answer. An error of a script is reported by the launchers' requests.
     pub(super) async fn first_answer(&self, client: &Client, request: Bytes) -> Result<Duration, CommandExit> {
         let (start, subjects) = (Instant::now(), self.subjects());
         let request = async_nats::Request::new().payload(request).timeout(Some(FIRST_ANSWER));
@@ -109,7 +110,7 @@ impl StormService {
         Ok(took)
     }
 
-    /// Lets every node report once in every `period`, until it is dropped.
+    /// Lets every node report in every `period`, until the future is dropped.
     pub(super) async fn keep_reporting(
         self,
         client: Client,

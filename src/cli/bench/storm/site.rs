@@ -1,4 +1,4 @@
-//! The site of a storm: one nats-server for all of it, and for each cell a service, or its peer, of its own.
+//! The site of a storm: a nats-server for the whole storm, and for each cell a new service, or a new peer.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(super) struct StormSite {
     cells: u32,
 }
 
-/// Node.js, and the folder of its packages.
+/// Node.js, and the folder of the packages for Node.js.
 #[derive(Clone, Debug)]
 pub(super) struct NodeJs {
     program: PathBuf,
@@ -46,10 +46,10 @@ pub(super) struct NodeJs {
 }
 
 impl NodeJs {
-    /// Finds both.
+    /// Finds Node.js and the packages.
     ///
     /// # Errors
-    /// What is missing, and what helps.
+    /// The part that is missing, and what helps.
     pub(super) fn find() -> Result<Self, String> {
         let program = on_path("node").ok_or("there is no `node` on PATH")?;
         let folders = NODE_PATHS.into_iter().filter_map(std::env::var_os);
@@ -90,7 +90,7 @@ impl StormSite {
         Ok(bus.client().clone())
     }
 
-    /// Starts a service that decides by `chain`, under a namespace of its own.
+    /// Starts a service that decides by `chain`, under a new namespace.
     pub(super) async fn serve(
         &mut self,
         chain: &StormChain,
@@ -120,21 +120,21 @@ impl StormSite {
         Ok(StormService { pid, port, namespace: name.parse().map_err(other)? })
     }
 
-    /// Ends the service and forgets what its nodes have reported.
+    /// Ends the service and deletes the buckets and streams of the service's namespace.
     pub(super) async fn end(&mut self, service: &StormService, client: &Client) -> Result<(), CommandExit> {
         self.processes.stop(SERVE).await;
         let namespace = &service.namespace;
         let buckets = [namespace.nodes_bucket(), namespace.marks_bucket(), namespace.claims_bucket()];
         let streams = buckets.iter().map(|bucket| bucket_stream(bucket)).chain([namespace.events_stream()]);
         for stream in streams {
-            // What is not there need not be deleted.
+            // A stream that does not exist need not be deleted.
             let subject = format!("$JS.API.STREAM.DELETE.{stream}");
             drop(client.request(subject, Bytes::new()).await.map_err(other)?);
         }
         Ok(())
     }
 
-    /// Starts the peer over `nodes`; returns its process and where it is asked.
+    /// Starts the peer over `nodes`; returns the peer's process id and subjects.
     pub(super) async fn peer(&mut self, node_js: &NodeJs, nodes: &mut Nodes) -> Result<(u32, Subjects), CommandExit> {
         let (source, documents) = (self.processes.path("peer.cjs"), self.processes.path("nodes.ndjson"));
         self.processes.write("peer.cjs", PEER_SOURCE)?;
@@ -172,7 +172,7 @@ impl StormSite {
         self.processes.take_down().await;
     }
 
-    /// Writes a file beside the config; one that names its interpreter may be executed.
+    /// Writes a file beside the config; a file that begins with `#!` is made executable.
     fn put(&self, file: &str, text: &str) -> Result<(), CommandExit> {
         use std::os::unix::fs::PermissionsExt;
         self.processes.write(file, text)?;
@@ -181,7 +181,7 @@ impl StormSite {
     }
 }
 
-/// The documents, one a line.
+/// Writes the documents of `nodes`, a line each.
 fn write_documents(path: &Path, nodes: &mut Nodes) -> std::io::Result<()> {
     use std::io::Write;
     let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
@@ -192,7 +192,7 @@ fn write_documents(path: &Path, nodes: &mut Nodes) -> std::io::Result<()> {
     file.flush()
 }
 
-/// The port that the service has chosen, from its log.
+/// Returns the port that the service has chosen, from the service's log.
 fn http_port(log: &str) -> Option<u16> {
     let line = log.lines().find(|line| line.contains("/healthz, /readyz, /metrics"))?;
     let (_, address) = line.split_once("127.0.0.1:")?;

@@ -1,4 +1,4 @@
-//! A storm as a person reads it: a table for each cell, and below it what went wrong.
+//! A storm as a person reads a storm: a table for each cell, and below the table the faults.
 
 use comfy_table::{CellAlignment, ColumnConstraint};
 
@@ -27,7 +27,7 @@ pub(super) const HEADINGS: [&str; 16] = [
     "suspicions",
 ];
 
-/// What the contenders of one cell came to, in turn.
+/// The rows of the contenders in a cell.
 #[derive(Clone, Debug)]
 pub(super) struct CellGroup {
     /// The cell.
@@ -37,7 +37,7 @@ pub(super) struct CellGroup {
 }
 
 impl CellGroup {
-    /// What the rows are compared with.
+    /// Returns the rates of the rows `echo` and `peer`, which the other rows are compared with.
     pub(super) fn beside(&self, echo: &str, peer: &str) -> CellBaselines {
         let rate = |name: &str| {
             let row = self.rows.iter().find(|row| !row.is_ours && row.name == name);
@@ -70,7 +70,7 @@ impl CellGroup {
         format!("{}\n{table}{}", self.cell.name(), faults.collect::<String>())
     }
 
-    /// The faults of our own rows, each with its row and cell.
+    /// Returns the faults of whither's own rows, each with the row and the cell.
     pub(super) fn faults(&self) -> Vec<String> {
         let ours = self.rows.iter().filter(|row| row.is_ours);
         let told = ours.filter_map(|row| {

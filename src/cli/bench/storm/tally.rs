@@ -1,4 +1,4 @@
-//! What the launchers of one cell came to: latencies, placements over time, and what went wrong, by name.
+//! The tally of the launchers in a cell: latencies, placements over time, and faults by name.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,13 +11,14 @@ use super::answer::StormFailure;
 /// How long a slice of the time is in which placements are counted.
 const SLICE: Duration = Duration::from_millis(100);
 const SLICES_IN_A_SECOND: usize = 10;
-/// The first and the last seconds of a run that are compared; of a short run it is a half each.
+/// The length of the beginning and of the end of a run that are compared; in a short run each is a half.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// What the launchers of one cell came to.
+/// The tally of the launchers in a cell.
 #[derive(Clone, Debug)]
 pub(super) struct LauncherTally {
-    /// From each request, or the moment at which it was due, to its answer; lost ones are among them.
+    /// The latencies from the request, or the moment at which the request was due, to the answer; lost requests
+    /// included.
     pub(super) latencies: Latencies,
     /// How many answers named a node.
     pub(super) placed: u64,
@@ -25,17 +26,17 @@ pub(super) struct LauncherTally {
     pub(super) confirmed: u64,
     /// From the first request to the last answer with a node.
     pub(super) elapsed: Duration,
-    /// What went wrong, by name.
+    /// The faults by name.
     pub(super) faults: BTreeMap<String, StormFault>,
     slices: Vec<u64>,
 }
 
-/// One kind of what went wrong.
+/// A kind of fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StormFault {
     /// How often.
     pub(super) count: u64,
-    /// The words of the first one.
+    /// The message of the first fault of the kind.
     pub(super) example: String,
 }
 
@@ -55,7 +56,7 @@ impl LauncherTally {
         })
     }
 
-    /// The answer of `now` to what was asked, or due, at `since`; the run began at `start`.
+    /// Counts the answer that came at `now` to the request that was sent, or due, at `since`; the run began at `start`.
     pub(super) fn answered(&mut self, since: Instant, now: Instant, start: Instant, failure: Option<&StormFailure>) {
         self.latencies.record(now.saturating_duration_since(since));
         let after = now.saturating_duration_since(start);
@@ -73,7 +74,7 @@ impl LauncherTally {
         }
     }
 
-    /// One more of what goes wrong under `name`.
+    /// Counts a fault under `name`.
     pub(super) fn fault(&mut self, name: &str, words: &str) {
         let fault = self.faults.entry(name.to_owned()).or_default();
         fault.count += 1;

@@ -1,10 +1,10 @@
-//! Who asks in a storm: each user once or twice, with a request of the size that a launcher's has.
+//! The users of a storm: each asks once or twice, with a request as large as a launcher's.
 
 use bytes::Bytes;
 
-/// How long a request is at least: `data` is filled up to it.
+/// The least size of a request, in bytes: `data` is filled up to this size.
 const REQUEST_BYTES: usize = 256;
-/// One user in so many belongs to the group that some chains look at.
+/// The share of users in the group that some chains look at: every fourth.
 const GROUP_EVERY: u64 = 4;
 
 /// The users, who ask in turn.
@@ -15,7 +15,7 @@ pub(super) struct StormUsers {
 }
 
 impl StormUsers {
-    /// The number of the user who asks request number `number`.
+    /// Returns the number of the user of request number `number`.
     pub(super) fn user(self, number: u64) -> u64 {
         number % u64::from(self.count.max(1))
     }
