@@ -49,8 +49,6 @@ const DEBOUNCE: Duration = Duration::from_millis(250);
 /// The time within which agents report after a connection came up, or the bucket was made, spread so that not all
 /// report in the same moment.
 const SOON: Duration = Duration::from_millis(500);
-/// The time between two beats of the agent's pulse.
-const BEAT: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The time after which the log repeats a failure that lasts.
@@ -165,14 +163,13 @@ impl Agent {
         Ok(self.document()?)
     }
 
-    /// Reports over `bus` until `stop`, then takes the node out of the cluster. `pulse` beats for as long as nothing
-    /// blocks this task; waiting for NATS does not count as blocking.
+    /// Reports over `bus` until `stop`, then takes the node out of the cluster. `pulse` beats at each step of this task and
+    /// rests in between; waiting for NATS does not count as blocking.
     pub async fn run(mut self, bus: Bus, stop: CancellationToken, pulse: &Pulse) {
         self.log_report(&bus);
         let tasks = self.sources.follow(&self.settings);
         let mut bucket = Bucket::new(&bus, &self.settings);
-        let work = futures_util::future::join(self.report_for_ever(&bus, &mut bucket), beat(pulse));
-        stop.run_until_cancelled(work).await;
+        stop.run_until_cancelled(pulse.during(self.report_for_ever(&bus, &mut bucket))).await;
         drop(tasks);
         self.leave(&bus, &bucket).await;
     }
@@ -319,14 +316,6 @@ fn random_run() -> Result<String, AgentError> {
     let mut bytes = [0; 8];
     getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|error| AgentError::Chance(error.into()))?;
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
-}
-
-async fn beat(pulse: &Pulse) {
-    let mut due = tokio::time::interval(BEAT);
-    loop {
-        due.tick().await;
-        pulse.beat();
-    }
 }
 
 /// Returns between 80 and 100 percent of `interval`, so that agents started together do not report together.

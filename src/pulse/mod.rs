@@ -7,10 +7,12 @@
 mod stack;
 mod supervisor;
 
+use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
-use std::thread;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::log;
@@ -35,6 +37,10 @@ pub struct Pulse {
     silent_looks: AtomicU32,
     /// Whether the main task has ended in order.
     has_ended: AtomicBool,
+    /// Whether the main task waits for an event, and owes no beat until then.
+    is_resting: AtomicBool,
+    /// The thread of the watchdog, which sleeps while the main task rests.
+    watchdog: OnceLock<Thread>,
 }
 
 impl Pulse {
@@ -45,9 +51,40 @@ impl Pulse {
         self.silent_looks.store(0, Ordering::Relaxed);
     }
 
+    /// Runs `work`, the main task, with a beat at each step of the work; between the steps the main task rests. So a main
+    /// task that has nothing to do costs no system call, and a step that blocks is noticed like a missing beat.
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            self.wake();
+            let step = work.as_mut().poll(context);
+            self.is_resting.store(true, Ordering::Release);
+            step
+        })
+        .await
+    }
+
+    fn wake(&self) {
+        self.beat();
+        if self.is_resting.swap(false, Ordering::AcqRel)
+            && let Some(watchdog) = self.watchdog.get()
+        {
+            watchdog.unpark();
+        }
+    }
+
     /// Records that the main task has ended in order, and that the rest of the process may take longer.
     pub fn ends(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a look of the watchdog; a main task that rests is not silent.
+    fn look(&self) {
+        if self.is_resting.load(Ordering::Acquire) {
+            self.silent_looks.store(0, Ordering::Relaxed);
+        } else {
+            self.silent_looks.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The time since the main task's last beat, to a quarter of a second. Time in which the whole process was paused
@@ -79,9 +116,15 @@ pub fn watch(pulse: Arc<Pulse>) -> io::Result<()> {
     stack::listen()?;
     let work = move || {
         let mut systemd = supervisor::Systemd::from_environment();
+        let _first = pulse.watchdog.set(thread::current());
         loop {
+            // An unpark before the park counts, and a spurious one costs a look.
+            if pulse.is_resting.load(Ordering::Acquire) && !systemd.is_waiting() {
+                thread::park();
+                pulse.silent_looks.store(0, Ordering::Relaxed);
+            }
             thread::sleep(LOOK);
-            pulse.silent_looks.fetch_add(1, Ordering::Relaxed);
+            pulse.look();
             match pulse.is_stuck() {
                 true => end(&pulse),
                 false => systemd.is_alive(LOOK),
@@ -193,5 +236,20 @@ mod tests {
         assert!(pulse.is_stuck());
         pulse.beat();
         assert!(!pulse.is_stuck());
+    }
+
+    #[tokio::test]
+    async fn a_main_task_that_waits_rests_and_one_that_works_does_not() {
+        let pulse = Pulse::default();
+        let looks = |count: u32| (0..count).for_each(|_| pulse.look());
+        let mut work = pin!(pulse.during(async {
+            looks(19);
+            assert_eq!(pulse.silence(), Duration::from_millis(4750));
+            tokio::task::yield_now().await;
+        }));
+        assert!(futures_util::poll!(&mut work).is_pending());
+        looks(100);
+        assert_eq!(pulse.silence(), Duration::ZERO);
+        work.await;
     }
 }

@@ -21,6 +21,11 @@ impl Systemd {
         Self { every, since: Duration::ZERO }
     }
 
+    /// Whether systemd waits for signs of life.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.every.is_some()
+    }
+
     /// Tells systemd, where that is due, that the main task lives; `passed` is the time since the last call.
     pub(super) fn is_alive(&mut self, passed: Duration) {
         self.since += passed;
