@@ -194,10 +194,9 @@ impl<'t> ValueFlow<'t> {
         let given = self.functions.get(function.number).map(|facts| facts.parameters.clone()).unwrap_or_default();
         let Some((of, name)) = value.field() else { return Worth::Unknown };
         let of_parameter = |root: &Expr| {
-            let place = function
-                .parameters
-                .iter()
-                .position(|parameter| matches!(&parameter.kind, PatternKind::Name(own) if root.name() == Some(own)))?;
+            let place = function.parameters.iter().position(
+                |parameter| matches!(&parameter.kind, PatternKind::Name(own) if root.name() == Some(own.as_str())),
+            )?;
             given.get(place).cloned()
         };
         let held = match of_parameter(of) {
