@@ -141,7 +141,7 @@ fn the_definitions_beside_the_shipped_scripts_are_those_of_today() {
         if std::env::var_os("WHITHER_BLESS").is_some() {
             std::fs::write(&path, &text).unwrap();
         }
-        let words = "is out of date; `WHITHER_BLESS=1 cargo test --test types` writes it anew";
+        let words = "is out of date; `WHITHER_BLESS=1 cargo test --test it -- types::` writes it anew";
         assert!(std::fs::read_to_string(&path).unwrap_or_default() == text, "scripts/{name} {words}");
     }
 }
