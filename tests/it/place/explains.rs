@@ -49,7 +49,7 @@ fn a_tree_tells_the_steps_the_scores_and_by_how_much_the_node_won() {
     );
     let told = shell.whither(["explain", "--nodes", "nodes.json", "--script", FEWEST, "--node", "d"]);
     says(&told.stdout, &["asked d: it cannot take the request: cordoned", "no change of one or two fields"]);
-    shell.write("nodes.json", &NODES.replace(r#""services": [], "sessions": []"#, r#""sessions": [{"user": "bob"}]"#));
+    shell.write("nodes.json", NODES.replace(r#""services": [], "sessions": []"#, r#""sessions": [{"user": "bob"}]"#));
     let told = shell.whither(["explain", "--nodes", "nodes.json", "--script", FEWEST, "--node", "d"]);
     says(&told.stdout, &["d would be chosen if `cordoned` were false instead of true"]);
 }
