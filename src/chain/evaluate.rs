@@ -246,16 +246,15 @@ impl<'a> Evaluation<'a> {
                 }
             }
             ScriptShape::PerNode(functions) => {
-                self.ask_about(script, functions, number, self.list(), kept, trace, calls)
+                self.ask_about((script, functions), number, self.list(), kept, trace, calls)
             }
         }
     }
 
-    /// Asks `script`, which is step `number`, about each of `candidates`.
+    /// Asks the functions of `script`, which is step `number`, about each of `candidates`.
     fn ask_about(
         &self,
-        script: &dyn Script,
-        functions: PerNode,
+        (script, functions): (&dyn Script, PerNode),
         number: usize,
         candidates: &[Candidate],
         kept: Option<&mut ResultCache>,

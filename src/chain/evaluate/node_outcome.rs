@@ -94,14 +94,14 @@ impl Evaluation<'_> {
             .take_while(|(_, step, report)| !matches!(report.said, StepVerdict::Narrow(_)) || per_node(step).is_some());
         let asked = plain.skip_while(|(number, ..)| *number < first);
         let lost = asked.filter_map(|(number, step, _)| {
-            let (script, functions) = per_node(step)?;
+            let asked = per_node(step)?;
             if self.known_limit(step).is_some() {
                 return None;
             }
             self.context.observer.step(number);
             let mut trace = Trace::of(self.ask);
             let calls = Calls::new(self.context.observer);
-            let _verdict = self.ask_about(script, functions, number, &candidates, None, &mut trace, &calls);
+            let _verdict = self.ask_about(asked, number, &candidates, None, &mut trace, &calls);
             lost_at(&step.spec.name, &trace.lost)
         });
         lost.collect()

@@ -37,7 +37,11 @@ pub(crate) fn names() -> String {
         (QUEUE_GROUP.to_owned(), "queue group", "of which one replica hears each request"),
         (format!("$SRV.PING.{SERVICE}"), "subject", "NATS's own service discovery; `INFO` and `STATS` likewise"),
         (namespace.peers(), "subject", "what replicas tell each other"),
-        (namespace.peer("R", "confirm"), "subject", "what only the replica `R` can answer; `release` and `renew` likewise"),
+        (
+            namespace.peer("R", "confirm"),
+            "subject",
+            "what only the replica `R` can answer; `release` and `renew` likewise",
+        ),
         (namespace.nodes_bucket(), "bucket", "node documents, written by agents"),
         (namespace.marks_bucket(), "bucket", "cordons, drains and cool-downs, written by the service"),
         (namespace.claims_bucket(), "bucket", "claimed places where capacity is strict, written by the service"),
