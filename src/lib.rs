@@ -34,5 +34,6 @@ pub mod script;
 pub mod server;
 #[cfg(feature = "service")]
 pub mod simulate;
+pub mod suite;
 #[cfg(feature = "service")]
 pub mod worker;

@@ -19,6 +19,8 @@ mod evaluator;
 mod markdown;
 #[path = "docs/script.rs"]
 mod script;
+#[path = "docs/suite.rs"]
+mod suite;
 
 use std::path::Path;
 
@@ -36,6 +38,7 @@ fn generated(name: &str) -> String {
             "cli" => cli::commands(),
             "config" => config::keys(),
             "config-file" => config::file(),
+            "test-file" => suite::keys(),
             "subjects" => bus::subjects(),
             "names" => bus::names(),
             "errors" => bus::errors(),

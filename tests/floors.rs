@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 8] = [
     &["model", "clock", "plain"],
     &["script", "chain"],
     &["engine"],
-    &["evaluator", "config"],
+    &["evaluator", "config", "suite"],
     &["allocator", "backoff", "log", "pulse", "resources", "worker", "runner", "registry", "nats"],
     &["agent", "front"],
     &["server", "simulate"],

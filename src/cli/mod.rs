@@ -59,6 +59,8 @@ pub mod simulate;
 #[cfg(feature = "service")]
 pub mod table;
 #[cfg(feature = "service")]
+pub mod test;
+#[cfg(feature = "service")]
 pub mod whither;
 pub mod zone;
 

@@ -122,7 +122,7 @@ impl Hired {
                     running = now;
                     continue;
                 }
-                Ok(Some((_, WorkerEvent::Reading))) => continue,
+                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Covered(_)))) => continue,
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
                     Some(reply) => return Came::Decided(reply.decision),
                     None => continue,
@@ -142,16 +142,16 @@ impl Hired {
 }
 
 /// The runner, started when it is needed.
-struct Helper<'a> {
-    birth: &'a Birth,
-    programs: &'a Edition,
-    changes: &'a [Change],
-    runner: Option<(Runner, mpsc::Receiver<(u64, RunnerEvent)>)>,
+pub(super) struct Helper<'a> {
+    pub(super) birth: &'a Birth,
+    pub(super) programs: &'a Edition,
+    pub(super) changes: &'a [Change],
+    pub(super) runner: Option<(Runner, mpsc::Receiver<(u64, RunnerEvent)>)>,
 }
 
 impl Helper<'_> {
     /// Asks the program that `waiting` waits for.
-    async fn run(&mut self, question: &Question, waiting: Waiting) -> Result<Standing, Exit> {
+    pub(super) async fn run(&mut self, question: &Question, waiting: Waiting) -> Result<Standing, Exit> {
         let Waiting { step, suspended, .. } = waiting;
         let errand = Errand {
             edition: self.programs.number,
@@ -200,7 +200,8 @@ async fn start(
     Ok((runner, words))
 }
 
-fn failed(question: &Question, nodes: u64, failure: Failure) -> Decision {
+/// The decision that `question` fails with `failure`, over so many nodes.
+pub(super) fn failed(question: &Question, nodes: u64, failure: Failure) -> Decision {
     Decision {
         chain: Arc::clone(&question.head.action),
         generation: nodes,

@@ -1,12 +1,14 @@
 //! The request that a command line gives: `--request`, and single options over it.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::chain::Purpose;
-use crate::model::{JsonLimits, Request, json as untrusted};
+use crate::model::head::DEFAULT_ACTION;
+use crate::model::{Head, JsonLimits, Request, json as untrusted};
 use crate::worker::{Question, WorkerLimits};
 
 use super::exit::{self, Exit};
@@ -114,11 +116,33 @@ pub fn question(
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = now.map_or(i64::try_from(since.as_millis()).unwrap_or(i64::MAX), jiff::Timestamp::as_millisecond);
     Ok(Question {
-        ticket: 1,
         decision: format!("place-{seed:016x}").into(),
         head: parsed.head().clone(),
         request: text.into(),
         server_id: server_id.into(),
+        ..blank(now_ms, seed)
+    })
+}
+
+/// A question that asks for nothing yet, for one worker alone.
+#[must_use]
+pub fn blank(now_ms: i64, seed: u64) -> Question {
+    let nothing = || Arc::<str>::from("");
+    let head = Head {
+        id: None,
+        action: DEFAULT_ACTION.into(),
+        login: nothing(),
+        session_name: nothing(),
+        wait_ms: 0,
+        reservation_s: 0,
+        explain: false,
+    };
+    Question {
+        ticket: 1,
+        decision: nothing(),
+        head,
+        request: "{}".into(),
+        server_id: nothing(),
         purpose: Purpose::Place,
         about: None,
         now_ms,
@@ -129,5 +153,5 @@ pub fn question(
         cooling: Default::default(),
         from: None,
         narrated: true,
-    })
+    }
 }

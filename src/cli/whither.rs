@@ -9,7 +9,7 @@ use crate::runner;
 use crate::worker::child;
 
 use super::exit::Exit;
-use super::{agent, bench, demo, drain, new, nodes, place, reload, requests, serve, simulate};
+use super::{agent, bench, demo, drain, new, nodes, place, reload, requests, serve, simulate, test};
 
 /// The name under which a link to the binary is a FastX load balancer script.
 pub(super) const PLACE_NAME: &str = "whither-place";
@@ -27,6 +27,7 @@ struct Cli {
 enum Command {
     Place(Box<place::PlaceArgs>),
     Explain(Box<place::ExplainArgs>),
+    Test(test::TestArgs),
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
@@ -74,6 +75,7 @@ fn run(command: Command) -> Result<(), Exit> {
     match command {
         Command::Place(args) => place::run(&args),
         Command::Explain(args) => place::explain(&args),
+        Command::Test(args) => test::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(Exit::usage),
         Command::Agent(args) => agent::run(&args),

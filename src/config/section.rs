@@ -160,6 +160,25 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// The value as a number.
+    pub(super) fn number(&self) -> Option<f64> {
+        self.json().ok()?.as_f64()
+    }
+
+    /// The value as JSON.
+    ///
+    /// # Errors
+    /// What JSON has no word for.
+    pub(super) fn json(&self) -> Result<serde_json::Value, String> {
+        super::suite::json::of(self.value)
+    }
+
+    /// The value of `key`, where the value is a table, whatever else is in it.
+    pub(super) fn member(&self, key: &str) -> Option<Self> {
+        let value = self.value.as_table()?.get(key)?;
+        Some(Self { path: format!("{}.{}", self.path, written(key)), span: value.span(), value: value.get_ref() })
+    }
+
     /// The value's elements, where it is a list.
     pub(super) fn items(&self) -> Option<Vec<Self>> {
         let item = |(place, value): (usize, &'a Spanned<DeValue<'a>>)| Self {

@@ -285,7 +285,11 @@ impl Front {
             match event {
                 WorkerEvent::Exited(ended) => self.workers.gone(number, &ended, self.now.instant),
                 WorkerEvent::Overrun(overrun) => self.unasked_overrun(overrun),
-                WorkerEvent::Replies(_) | WorkerEvent::Running(_) | WorkerEvent::Reading | WorkerEvent::Waiting(_) => {}
+                WorkerEvent::Replies(_)
+                | WorkerEvent::Running(_)
+                | WorkerEvent::Reading
+                | WorkerEvent::Covered(_)
+                | WorkerEvent::Waiting(_) => {}
             }
             return;
         };
@@ -295,7 +299,7 @@ impl Front {
                 replies.into_iter().for_each(|reply| self.decided(place, reply.ticket, reply.decision));
             }
             WorkerEvent::Running(running) => slot.runs(running),
-            WorkerEvent::Reading => {}
+            WorkerEvent::Reading | WorkerEvent::Covered(_) => {}
             WorkerEvent::Waiting(waiting) => self.wait(place, waiting),
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
             WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),

@@ -5,6 +5,7 @@
 //! language is one file that implements the three and one line in `engine/mod.rs`.
 
 mod asked;
+mod coverage;
 mod depends;
 mod error;
 mod limits;
@@ -12,10 +13,13 @@ mod log;
 mod policy;
 mod source;
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use asked::Asked;
+pub use coverage::{Coverage, CoverageKind, CoveragePoint, PointCounter, ScriptCounts};
 pub use depends::{RequestPath, key, see_login_alone};
 pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
@@ -32,6 +36,9 @@ pub trait Engine {
     /// # Errors
     /// [`LoadError`] with the place in the source.
     fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError>;
+
+    /// Counts into `coverage` what runs of the scripts that are loaded from now on, where the engine can.
+    fn cover(&self, _coverage: &Rc<Coverage>) {}
 }
 
 /// A compiled script.

@@ -24,11 +24,12 @@ use crate::clock::Stopwatch;
 use crate::evaluator::{Evaluator, Senses};
 use crate::model::Change;
 use crate::plain::Plain;
+use crate::script::Coverage;
 
 use super::guard::{self, Narrator};
 use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
-use super::protocol::{Birth, CompileProblem, NOBODY, Order, Question, Reply, Waiting, Word, WorkerLimits};
+use super::protocol::{Audience, Birth, CompileProblem, NOBODY, Order, Question, Reply, Waiting, Word, WorkerLimits};
 use super::watch::{Bell, Watch, Witnessed};
 use super::{answer, attempts, frame, sandbox, seal};
 
@@ -108,7 +109,9 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
         drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
         let _gone = hurry.send(());
     };
-    let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
+    let coverage = (birth.audience == Audience::Coverage).then(Rc::<Coverage>::default);
+    let evaluator = Evaluator::covered(&birth.set, birth.arrangement, senses, &mut loading, coverage.as_ref());
+    let evaluator = match evaluator {
         Ok(evaluator) => evaluator,
         Err(errors) => {
             let problems = errors.into_iter().map(CompileProblem::from);
@@ -127,6 +130,7 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
     let mut clerk = Clerk {
         evaluator,
+        coverage,
         watch,
         outbox,
         narration,
@@ -172,6 +176,7 @@ fn is_idle(socket: &BufReader<UnixStream>) -> bool {
 /// Turns orders into replies.
 struct Clerk {
     evaluator: Evaluator,
+    coverage: Option<Rc<Coverage>>,
     watch: Arc<Watch>,
     outbox: Arc<Mutex<Outbox>>,
     narration: Arc<AtomicBool>,
@@ -252,6 +257,9 @@ impl Clerk {
         self.watch.begin(question.ticket, &question.head.action, nodes, question.narrated);
         let progress = answer::decide(&mut self.evaluator, question, unix_ms());
         self.watch.end();
+        if let Some(coverage) = &self.coverage {
+            lock(&self.outbox).add(&Word::Covered(coverage.take()));
+        }
         let mut decision = match progress {
             Progress::Decided(decision) => decision,
             Progress::Suspended(suspended) => return self.wait(question, &suspended),

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::script::ScriptCounts;
+
 use super::orders::Orders;
 use super::peer::{Ended, Newborn, Peer, Words};
 use super::protocol::{Audience, Birth, CompileProblem, Overrun, Reply, Running, Waiting, Word};
@@ -58,6 +60,8 @@ pub enum WorkerEvent {
     Running(Running),
     /// It is at work on what it is told of the cluster.
     Reading,
+    /// What of its scripts ran, for a test run.
+    Covered(Vec<ScriptCounts>),
     /// It decided.
     Replies(Vec<Reply>),
     /// It came to an executable step.
@@ -89,7 +93,7 @@ impl Worker {
     ) -> Result<Self, BirthError> {
         let log = match birth.audience {
             Audience::Front => Stdio::inherit(),
-            Audience::Person => Stdio::null(),
+            Audience::Person | Audience::Coverage => Stdio::null(),
         };
         let mut newborn = Newborn::spawn(program, child::COMMAND, log)?;
         let mut loading = None;
@@ -177,7 +181,12 @@ async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Firs
                 Word::Loading(step) => *loading = Some(step),
                 Word::Ready { lacks, remarks } => return Ok(First::Ready { lacks, remarks }),
                 Word::Refused(problems) => return Err(BirthError::Refused(problems)),
-                Word::Running(_) | Word::Reading | Word::Reply(_) | Word::Waiting(_) | Word::Overrun(_) => {
+                Word::Running(_)
+                | Word::Reading
+                | Word::Covered(_)
+                | Word::Reply(_)
+                | Word::Waiting(_)
+                | Word::Overrun(_) => {
                     return Ok(First::Died);
                 }
             }
@@ -197,6 +206,7 @@ fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
             }
             Word::Running(running) => WorkerEvent::Running(running),
             Word::Reading => WorkerEvent::Reading,
+            Word::Covered(counts) => WorkerEvent::Covered(counts),
             Word::Waiting(waiting) => WorkerEvent::Waiting(waiting),
             Word::Overrun(overrun) => WorkerEvent::Overrun(overrun),
             Word::Loading(_) | Word::Ready { .. } | Word::Refused(_) => continue,

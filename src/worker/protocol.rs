@@ -12,6 +12,7 @@ use crate::chain::eligibility::Cooling;
 use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
 use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
+use crate::script::ScriptCounts;
 
 /// The number of a question; later questions have greater ones.
 pub type Ticket = u64;
@@ -39,6 +40,8 @@ pub enum Audience {
     Front,
     /// A person who asked one question, and whom nothing but the answer concerns.
     Person,
+    /// A test run that is told, before each answer, what of the scripts has run.
+    Coverage,
 }
 
 /// What a worker and the scripts in it may use.
@@ -210,6 +213,8 @@ pub enum Word {
     Running(Running),
     /// It has read much since its last word, and is alive.
     Reading,
+    /// What of the scripts ran since the last word of this kind, for a test run.
+    Covered(Vec<ScriptCounts>),
     /// A decision.
     Reply(Reply),
     /// A decision that waits for a program.

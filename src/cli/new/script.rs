@@ -1,5 +1,5 @@
 //! `whither new js NAME` and `whither new rhai NAME`: a balancer script whose header explains what it sees and what it
-//! may answer.
+//! may answer, with tests beside it.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::name::file_name;
 use super::save::{Existing, save, say};
 use crate::config::problem::shell_word;
+use crate::config::suite::SUITE_SUFFIX;
 
 /// What `whither new` is asked for where it writes a script.
 #[derive(Debug, Args)]
@@ -27,6 +28,16 @@ pub(super) enum Shape {
     List,
     /// One node: kept until the node changes, hence fast on large clusters
     Node,
+}
+
+impl Shape {
+    /// The tests of a template of this shape, in whichever language.
+    const fn tests(self) -> &'static str {
+        match self {
+            Self::List => include_str!("list.test.toml"),
+            Self::Node => include_str!("node.test.toml"),
+        }
+    }
 }
 
 /// What a script is written in.
@@ -62,13 +73,18 @@ impl Language {
 pub(super) fn run(args: &ScriptArgs, language: Language) -> anyhow::Result<()> {
     let file = file_name(&args.name, language.extension())?;
     let text = language.template(args.shape).replace(&language.own_name(), &file);
+    let own_name = Path::new(&file).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let (tests, cases) = (format!("{file}{SUITE_SUFFIX}"), args.shape.tests().replace("SCRIPT", &own_name));
+    // Both or none: a script without its tests would be half of what was asked for.
+    [&file, &tests].into_iter().try_for_each(|path| args.existing.check(Path::new(path)))?;
     save(Path::new(&file), args.existing, |out| out.write_all(text.as_bytes()))?;
-    let mut next = Vec::new();
+    save(Path::new(&tests), args.existing, |out| out.write_all(cases.as_bytes()))?;
+    let mut next = vec![format!("whither test {}", shell_word(&tests))];
     if !Path::new("nodes.json").exists() {
         next.push("whither new nodes --out nodes.json".to_owned());
     }
     next.push(format!("whither place --nodes nodes.json --script {} --explain", shell_word(&file)));
-    say(&format!("wrote {}", shell_word(&file)), &next);
+    say(&format!("wrote {} and {}", shell_word(&file), shell_word(&tests)), &next);
     Ok(())
 }
 

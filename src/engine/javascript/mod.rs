@@ -9,6 +9,8 @@
 mod answer;
 mod collector;
 mod console;
+mod counter;
+mod counting;
 mod dates;
 mod definitions;
 mod depends;
@@ -30,6 +32,7 @@ mod locales;
 mod names;
 mod nodes;
 mod overlay;
+mod places;
 mod program;
 mod reads;
 mod run;

@@ -7,12 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use boa_engine::object::JsObject;
-use boa_engine::{Context, JsNativeError, JsResult, Source as Text};
+use boa_engine::{Context, JsNativeError, JsResult, JsValue, Source as Text};
 
 use crate::engine::Settings;
 use crate::model::{Node, Parts, Position, SlotIndex, Thrown};
 use crate::script::{
-    Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, see_login_alone,
+    Coverage, Engine, Function, LoadError, PointCounter, RequestPath, Run, Scene, Script, ScriptError, Shape, Source,
+    see_login_alone,
 };
 
 use super::collector::Collector;
@@ -29,8 +30,8 @@ use super::scan::check_depth;
 use super::stage::Stage;
 use super::survey::Survey;
 use super::syntax;
-use super::thrown;
 use super::wrapper::Wrapper;
+use super::{counter, thrown};
 
 /// How many names that nobody declares are remarked on.
 const MAX_REMARKS: usize = 10;
@@ -44,12 +45,15 @@ struct Inner {
     /// Before the first isolate, so that it sees what that allocates.
     collector: Rc<Collector>,
     isolate: RefCell<Option<Rc<Isolate>>>,
+    /// Where what runs is counted, where it is.
+    coverage: RefCell<Option<Rc<Coverage>>>,
 }
 
 impl JavaScript {
     pub(super) fn new(settings: &Settings) -> Self {
         let collector = Rc::new(Collector::new(Rc::clone(&settings.alarm)));
-        Self(Rc::new(Inner { settings: settings.clone(), collector, isolate: RefCell::default() }))
+        let (settings, isolate, coverage) = (settings.clone(), RefCell::default(), RefCell::default());
+        Self(Rc::new(Inner { settings, collector, isolate, coverage }))
     }
 
     /// A context that no script has spoilt.
@@ -67,6 +71,10 @@ impl JavaScript {
 }
 
 impl Engine for JavaScript {
+    fn cover(&self, coverage: &Rc<Coverage>) {
+        *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
+    }
+
     fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
         let limits = &self.0.settings.limits;
         let source = &source.text()?;
@@ -76,11 +84,17 @@ impl Engine for JavaScript {
         }
         check_depth(source, limits.source_depth)?;
         let reading = syntax::read(source)?;
+        let mut wrapper = Wrapper::new(source, &reading);
+        let counter = self.0.coverage.borrow().as_ref().and_then(|coverage| {
+            let points = wrapper.count()?;
+            Some(coverage.script(&source.file, points))
+        });
         let mut program = Program {
             engine: self.clone(),
+            counter,
             shape: reading.shape,
             needs: Cell::new(Needs::of(&reading.survey)),
-            wrapper: Wrapper::new(source, &reading),
+            wrapper,
             survey: reading.survey,
             reads: reading.reads,
             sees_login_alone: reading.depends.paths.as_deref().is_some_and(see_login_alone),
@@ -144,6 +158,8 @@ impl Needs {
 /// A script that can be run.
 pub(super) struct Program {
     engine: JavaScript,
+    /// Counts what of it runs, where that is asked for.
+    counter: Option<PointCounter>,
     shape: Shape,
     survey: Survey,
     reads: Reading,
@@ -244,6 +260,11 @@ impl Program {
     /// Whether functions of one node can look at the sessions of the user.
     pub(super) fn may_read_user_sessions(&self) -> bool {
         self.depends.paths.is_none()
+    }
+
+    /// What a run of the top level is given: the function that counts, where it counts.
+    pub(super) fn arguments(&self, context: &mut Context) -> Vec<JsValue> {
+        self.counter.iter().map(|counter| counter::function(counter, context)).collect()
     }
 
     pub(super) fn wrapper(&self) -> &Wrapper {

@@ -8,12 +8,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::Position;
-use crate::script::{PerNode, Shape, SourceText};
+use crate::script::{CoveragePoint, PerNode, Shape, SourceText};
 
+use super::counting::{self, Counted};
 use super::edits::{Edit, Moves, Place, apply, offsets};
 use super::lengths::computed;
 use super::syntax::{self, Entry, Reading};
 
+/// What stands before the source and after it.
+const HEAD: &str = "(function(){\n";
+const TAIL: &str = "\n;return";
 /// Lines before the first of the source.
 const LINES_BEFORE: u32 = 1;
 
@@ -24,6 +28,8 @@ pub(super) struct Wrapper {
     text: String,
     /// What was put into the source, as far as it moved the rest of its line.
     moves: Moves,
+    /// What counters moved after that.
+    counted: Moves,
 }
 
 impl Wrapper {
@@ -45,8 +51,32 @@ impl Wrapper {
             }
         };
         let (own, moves) = edited(&own, named, reading);
-        let text = format!("(function(){{\n{own}\n;return{{{result}}}}})");
-        Self { file: Arc::clone(&source.file), source: Arc::clone(&source.text), text, moves }
+        let text = format!("{HEAD}{own}{TAIL}{{{result}}}}})");
+        Self {
+            file: Arc::clone(&source.file),
+            source: Arc::clone(&source.text),
+            text,
+            moves,
+            counted: Moves::default(),
+        }
+    }
+
+    /// Puts counters into the source, and returns what they count; absent where that cannot be done. The factory that
+    /// the text makes takes the function that counts.
+    pub(super) fn count(&mut self) -> Option<Vec<CoveragePoint>> {
+        let own = self.text.strip_prefix(HEAD)?;
+        let (own, tail) = own.split_at(own.rfind(TAIL)?);
+        let mut counter = "count$".to_owned();
+        while own.contains(&counter) {
+            counter.push('$');
+        }
+        let Counted { text, moves, mut points } = counting::count(own, &counter)?;
+        for point in &mut points {
+            point.column = self.moves.back(point.line, point.column);
+        }
+        self.text = format!("(function({counter}){{\n{text}{tail}");
+        self.counted = moves;
+        Some(points)
     }
 
     pub(super) fn file(&self) -> &str {
@@ -68,7 +98,7 @@ impl Wrapper {
     /// The place in the administrator's source that is at `line` and `column` of the wrapped one.
     pub(super) fn own_position(&self, line: u32, column: u32) -> Option<Position> {
         let line = line.checked_sub(LINES_BEFORE).filter(|line| *line > 0)?;
-        let column = self.moves.back(line, column);
+        let column = self.moves.back(line, self.counted.back(line, column));
         Some(Position { file: Arc::clone(&self.file), line, column })
     }
 }

@@ -11,6 +11,7 @@ mod answer;
 mod comments;
 mod comparisons;
 mod convert;
+mod coverage;
 mod definitions;
 mod depends;
 mod fields;

@@ -10,11 +10,12 @@ use crate::engine::reads::Reads;
 use crate::engine::residents::Residents;
 use crate::model::Parts;
 use crate::script::{
-    Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, SourceText,
+    Coverage, Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, SourceText,
     see_login_alone,
 };
 
 use super::comments::without_comments;
+use super::coverage::{self, NodeCounter, PointsOfTree};
 use super::definitions::Definitions;
 use super::depends::depends;
 use super::input::Wishes;
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     source_bytes: usize,
     /// The sizes that are set.
     sizes: Cell<Sizes>,
+    /// Where what runs is counted, where it is.
+    coverage: RefCell<Option<Rc<Coverage>>>,
 }
 
 impl Rhai {
@@ -45,7 +48,8 @@ impl Rhai {
         let source_bytes = settings.limits.source_bytes;
         let language = RefCell::new(language(&stage, settings.limits.source_depth));
         let (residents, sizes) = (Residents::default(), Cell::new(Sizes::over(0)));
-        Self(Rc::new(Inner { language, stage, residents, source_bytes, sizes }))
+        let coverage = RefCell::default();
+        Self(Rc::new(Inner { language, stage, residents, source_bytes, sizes, coverage }))
     }
 }
 
@@ -60,6 +64,11 @@ impl Inner {
 }
 
 impl Engine for Rhai {
+    fn cover(&self, coverage: &Rc<Coverage>) {
+        coverage::install(&mut self.0.language.borrow_mut(), &self.0.stage);
+        *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
+    }
+
     fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
         let inner = &self.0;
         let source = source.text()?;
@@ -85,7 +94,12 @@ impl Engine for Rhai {
         // What depends on what comes with the request reads no sessions: those come from the cluster.
         let login_alone = depends.as_deref().is_some_and(see_login_alone);
         let wishes = Wishes { fields: wanted, user_sessions: depends.is_none(), login_alone };
-        Ok(Box::new(Program { engine, source, ast, shape, entry, wishes, reads, depends }))
+        let counter = inner.coverage.borrow().as_ref().map(|coverage| {
+            let tree = PointsOfTree::of(&ast);
+            let counter = coverage.script(&source.file, tree.points());
+            Rc::new(tree.counted_by(counter))
+        });
+        Ok(Box::new(Program { engine, source, ast, shape, entry, wishes, reads, depends, counter }))
     }
 }
 
@@ -103,6 +117,8 @@ pub(super) struct Program {
     reads: Reads,
     /// What they depend on beside the node, where that can be told.
     depends: Option<Vec<RequestPath>>,
+    /// Counts what of it runs, where that is asked for.
+    pub(super) counter: Option<Rc<NodeCounter>>,
 }
 
 impl Program {

@@ -84,6 +84,7 @@ impl<'a> Session<'a> {
     fn invoke(&self, name: &str, args: impl FuncArgs, dice: Option<Dice>) -> Result<Dynamic, ScriptError> {
         let engine = self.program.engine();
         engine.stage.set(dice);
+        engine.stage.count_with(self.program.counter.clone());
         engine.fit(self.scene.cluster.len());
         let language = engine.language.borrow();
         let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);

@@ -6,13 +6,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rhai::{Dynamic, EvalAltResult, Map};
+use rhai::{ASTNode, Dynamic, EvalAltResult, Map};
 
 use crate::clock::{Alarm, Dice, Overtime};
 use crate::engine::words::NOT_PURE;
 use crate::model::SlotIndex;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
+
+use super::coverage::NodeCounter;
 
 /// After how many operations the alarm is heard. One of them may look through the largest list there is.
 const HEARD_EVERY: u32 = 8;
@@ -34,6 +36,8 @@ pub(super) struct Stage {
     /// What the script set on nodes, by their slots.
     writes: RefCell<BTreeMap<usize, Map>>,
     has_writes: Cell<bool>,
+    /// Counts what runs of the script whose call is on its way, where that is asked for.
+    counter: RefCell<Option<Rc<NodeCounter>>>,
 }
 
 /// Why a script was stopped.
@@ -57,6 +61,7 @@ impl Stage {
             lines: RefCell::default(),
             writes: RefCell::default(),
             has_writes: Cell::default(),
+            counter: RefCell::default(),
         }
     }
 
@@ -71,6 +76,18 @@ impl Stage {
         self.looks_left.set(MAX_OPERATIONS / u64::from(HEARD_EVERY));
         self.stopped.set(None);
         self.forget_writes();
+    }
+
+    /// Counts with `counter` from now on.
+    pub(super) fn count_with(&self, counter: Option<Rc<NodeCounter>>) {
+        *self.counter.borrow_mut() = counter;
+    }
+
+    /// Counts that `node` of the running script is evaluated.
+    pub(super) fn reached(&self, node: ASTNode<'_>) {
+        if let Some(counter) = &*self.counter.borrow() {
+            counter.reached(node);
+        }
     }
 
     /// Counts an operation; what it returns ends the script.
