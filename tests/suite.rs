@@ -5,7 +5,8 @@ mod support;
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use support::serve::{ask, site};
 use support::shell::{Shell, Told};
 
 fn shipped(name: &str) -> String {
@@ -22,13 +23,13 @@ fn test(files: &[(&str, &str)], arguments: &[&str]) -> (Shell, Told) {
     (shell, told)
 }
 
-fn json(told: &Told) -> Value {
+fn answer(told: &Told) -> Value {
     serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"))
 }
 
 /// The result of each case, by its name.
 fn results(told: &Told) -> Vec<(String, String)> {
-    let files = json(told)["files"].as_array().unwrap().clone();
+    let files = answer(told)["files"].as_array().unwrap().clone();
     let cases = files.iter().flat_map(|file| file["cases"].as_array().unwrap().clone());
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     cases.map(|case| (text(&case["name"]), text(&case["result"]))).collect()
@@ -38,7 +39,7 @@ fn results(told: &Told) -> Vec<(String, String)> {
 fn the_shipped_scripts_pass_their_tests() {
     let told = Shell::new().whither(["test", &shipped("scripts"), "--coverage", "--json"]);
     assert_eq!(told.code, Some(0), "{}\n{}", told.stdout, told.stderr);
-    let told = json(&told);
+    let told = answer(&told);
     assert!(told["passed"].as_u64().unwrap() >= 50, "{}", told["passed"]);
     let scripts = told["coverage"].as_array().unwrap();
     assert_eq!(scripts.len(), 12, "each script in both languages");
@@ -60,7 +61,7 @@ fn what_new_writes_passes() {
     }
     let told = shell.whither(["test", "--json"]);
     assert_eq!(told.code, Some(0), "{}\n{}", told.stdout, told.stderr);
-    assert_eq!(json(&told)["files"].as_array().unwrap().len(), 4);
+    assert_eq!(answer(&told)["files"].as_array().unwrap().len(), 4);
 }
 
 /// A chain of one filter, `f.js`, and `builtin:fewest-sessions`.
@@ -177,7 +178,7 @@ fn a_script_that_hangs_costs_its_own_case_alone() {
     let (_shell, told) = test(&[("s.js", script), ("s.test.toml", file)], &["--json"]);
     let passed: Vec<_> = results(&told).into_iter().map(|(_, result)| result).collect();
     assert_eq!(passed, ["passed", "failed", "passed", "passed"], "{}", told.stdout);
-    let complaint = &json(&told)["files"][0]["cases"][1]["complaints"][0];
+    let complaint = &answer(&told)["files"][0]["cases"][1]["complaints"][0];
     assert!(complaint["got"][0].as_str().unwrap().starts_with("script-limit"), "{complaint}");
 }
 
@@ -190,7 +191,7 @@ fn a_property_that_does_not_hold_is_shown_by_the_smallest_cluster() {
         [[case]]\nname = 'holds'\nfor_all = { clusters = 20 }\nexpect = { never = { cordoned = true } }\n";
     let (_shell, told) = test(&[("s.js", script), ("s.test.toml", file)], &["--json"]);
     assert_eq!(told.code, Some(1), "{}", told.stderr);
-    let cases = &json(&told)["files"][0]["cases"];
+    let cases = &answer(&told)["files"][0]["cases"];
     let (cluster, holds) = (&cases[0]["cluster"], &cases[1]["result"]);
     assert_eq!(holds, "passed");
     assert!(cluster["drawn"].as_u64().unwrap() >= 8);
@@ -293,7 +294,7 @@ fn coverage_agrees_with_a_count_by_hand() {
         let arguments = ["--coverage", "--json"];
         let (_shell, told) = test(&[(hand.file, hand.script), ("s.test.toml", &file)], &arguments);
         assert_eq!(told.code, Some(0), "{}: {}\n{}", hand.file, told.stdout, told.stderr);
-        let script = &json(&told)["coverage"][0];
+        let script = &answer(&told)["coverage"][0];
         // What runs at the top level is run as often as the engine needs it.
         let top = |line: u32| hand.script.lines().nth(line as usize - 1).unwrap().starts_with("const LIMIT");
         let lines = script["lines"]["counts"].as_object().unwrap().iter();
@@ -330,7 +331,7 @@ fn a_thrown_error_keeps_its_place_under_coverage() {
     let files = [("s.js", script), ("s.test.toml", file)];
     let place = |arguments: &[&str]| {
         let (_shell, told) = test(&files, arguments);
-        let error = json(&told)["files"][0]["cases"][0]["explanation"]["error"]["position"].clone();
+        let error = answer(&told)["files"][0]["cases"][0]["explanation"]["error"]["position"].clone();
         assert!(error["line"] == 2, "{error}");
         error
     };
@@ -348,9 +349,44 @@ fn ten_thousand_cases_run() {
 }
 
 #[test]
-fn a_cluster_of_a_hundred_thousand_nodes_runs() {
-    let file = "steps = [\"builtin:fewest-sessions\"]\nnodes = { generate = { count = 100000 } }\n\
-        [[case]]\nname = 'x'\nexpect = { placed = true }\n";
-    let (_shell, told) = test(&[("s.test.toml", file)], &[]);
+fn large_clusters_run_and_larger_ones_are_refused() {
+    // The most is 100,000, which takes a build without optimisations minutes.
+    let file = |count: u32| {
+        format!(
+            "steps = [\"builtin:fewest-sessions\"]\nnodes = {{ generate = {{ count = {count} }} }}\n\
+             [[case]]\nname = 'x'\nexpect = {{ placed = true }}\n"
+        )
+    };
+    let (_shell, told) = test(&[("s.test.toml", &file(5_000))], &[]);
     assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
+    let (_shell, told) = test(&[("s.test.toml", &file(100_001))], &[]);
+    let words = "`nodes.generate.count` is the number 100001, expected a whole number from 1 to 100000";
+    assert!(told.code == Some(2) && told.stdout.contains(words), "{}", told.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_of_a_service_becomes_a_test_that_passes() {
+    let chains = "[service]\nrecorded_decisions = 10\n[chain.\"session/start\"]\n\
+        steps = [\"f.js\", \"builtin:fewest-sessions\"]\n";
+    let script = "function filter(node, request) { return node.id !== request.data.not }";
+    let (nats, _serve, client) = site(chains, &[("f.js", script)], 5).await;
+    let request = json!({"user": {"login": "ann"}, "data": {"not": "node-1"}, "params": {"jwt": "secret"}});
+    ask(&client, "whither.place", &request).await;
+    let placed = ask(&client, "whither.place", &request).await.body;
+    let id = placed["decision"].as_str().unwrap();
+    let shell = Shell::new();
+    shell.write("f.js", script);
+    let url = nats.url();
+    let record = ["test", "--record", id, "--nats", &url, "--script", "f.js", "--script", "builtin:fewest-sessions"];
+    let told = shell.whither(record);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let recorded = shell.read(&format!("{id}.decision.json"));
+    assert!(recorded.contains("\"pending\"") && !recorded.contains("secret"), "{recorded}");
+    let told = shell.whither(["test"]);
+    assert_eq!(told.code, Some(0), "{}{}", told.stdout, shell.read(&format!("{id}.test.toml")));
+    let again = shell.whither(record);
+    assert!(again.code == Some(2) && again.stderr.contains("is there already"), "{again:?}");
+    let replica = id.rsplit_once('-').unwrap().0;
+    let unknown = shell.whither(["test", "--record", &format!("{replica}-none"), "--nats", &url, "--script", "f.js"]);
+    assert!(unknown.stderr.contains("is not recorded: the last 10 are"), "{unknown:?}");
 }

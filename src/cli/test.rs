@@ -4,6 +4,7 @@ mod artifacts;
 mod cluster;
 mod discover;
 mod lab;
+mod record;
 mod run;
 mod show;
 mod trial;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use crate::suite::{CoverageBook, SuiteResult, Totals, result};
 
 use super::exit::{self, Exit};
+use super::remote::RemoteArgs;
 use super::say;
 use run::Runs;
 
@@ -34,6 +36,7 @@ use run::Runs;
   whither test scripts --filter office --coverage
   whither test --junit report.xml --coverage-dir coverage     # for CI
   whither test --watch
+  whither test scripts --record ID --script gpu.js --script builtin:fewest-sessions
 
 Exit codes: 0 all passed · 1 a test failed, or anything else · 2 command line, no test, or a file of tests that is wrong")]
 pub struct TestArgs {
@@ -58,6 +61,15 @@ pub struct TestArgs {
     /// Print the results as JSON
     #[arg(long)]
     json: bool,
+    /// Write a test of this decision of a running service into the folder, and run nothing; the service keeps decisions
+    /// where `service.recorded_decisions` says how many
+    #[arg(long, value_name = "ID", conflicts_with_all = ["filter", "watch", "coverage", "coverage_dir", "junit", "json"])]
+    record: Option<String>,
+    /// With --record, a step of the chain that the test is of, in order; without it the chain is that of the config
+    #[arg(long = "script", value_name = "STEP", requires = "record")]
+    scripts: Vec<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// Runs `whither test`.
@@ -65,6 +77,9 @@ pub struct TestArgs {
 /// # Errors
 /// A test that failed, a file of tests that is wrong, or none at all.
 pub fn run(args: &TestArgs) -> Result<(), Exit> {
+    if let Some(id) = &args.record {
+        return record::run(id, args);
+    }
     let paths = if args.paths.is_empty() { vec![PathBuf::from(".")] } else { args.paths.clone() };
     let options = Options {
         paths,

@@ -27,7 +27,7 @@ struct Cli {
 enum Command {
     Place(Box<place::PlaceArgs>),
     Explain(Box<place::ExplainArgs>),
-    Test(test::TestArgs),
+    Test(Box<test::TestArgs>),
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),

@@ -104,6 +104,8 @@ pub struct Setup {
     pub digest: Arc<str>,
     /// How often a decision that the ledger refuses is taken again.
     pub retries: u32,
+    /// The inputs of so many decisions are recorded.
+    pub recorded_decisions: usize,
     /// What programs may use, and their environment.
     pub programs: ProgramLimits,
     /// As above.

@@ -25,6 +25,7 @@ use super::placement_reply::PlacementReply;
 use super::ports::ClusterView;
 use super::quarantine::Quarantine;
 use super::queue::Queue;
+use super::recorder::Recorder;
 use super::replicas::Replicas;
 use super::requests::Requests;
 use super::runner_client::RunnerClient;
@@ -93,6 +94,8 @@ pub struct Front {
     pub(super) now: Now,
     started: Instant,
     ticks: u64,
+    /// The inputs of the last decisions, where they are recorded.
+    pub(super) recorder: Recorder,
     pub(super) nodes_known: bool,
     pub(super) bus: bool,
     pub(super) stopping: Option<Instant>,
@@ -137,6 +140,7 @@ impl Front {
             now,
             started: now.instant,
             ticks: 0,
+            recorder: Recorder::default(),
             nodes_known: false,
             bus: false,
             stopping: None,

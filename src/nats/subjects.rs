@@ -105,6 +105,12 @@ impl Namespace {
         self.subject("reload")
     }
 
+    /// Where a recorded decision is asked for.
+    #[must_use]
+    pub fn decision(&self) -> String {
+        self.subject("decision")
+    }
+
     /// Where replicas tell each other what they place.
     #[must_use]
     pub fn peers(&self) -> String {

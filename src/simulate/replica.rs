@@ -132,6 +132,7 @@ fn setup(plan: &Plan) -> Setup {
         waiting_per_user: 20,
         digest: "simulated".into(),
         retries: 3,
+        recorded_decisions: 0,
         programs: ProgramLimits::default(),
         environment: Vec::new(),
     }

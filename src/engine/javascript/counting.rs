@@ -10,7 +10,12 @@
 
 mod walk;
 
-use boa_ast::Spanned;
+use std::ops::ControlFlow;
+
+use boa_ast::expression::Expression;
+use boa_ast::function::FunctionBody;
+use boa_ast::visitor::{VisitWith, Visitor};
+use boa_ast::{Position, Spanned};
 
 use crate::script::{CoverageKind, CoveragePoint};
 
@@ -80,10 +85,21 @@ impl Pen<'_> {
         self.inserts.push((at, text.into()));
     }
 
-    /// The bytes of `node`.
+    /// The bytes of `node`, whose own span is all of it.
     fn span(&self, node: &impl Spanned) -> Option<(usize, usize)> {
-        let span = node.span();
-        let (start, end) = (self.places.offset(span.start())?, self.places.offset(span.end())?);
+        self.bytes(node.span().start(), node.span().end())
+    }
+
+    /// The bytes of `expression`. The parser's span of a call begins at the arguments, so what lies within counts too.
+    fn expression(&self, expression: &Expression) -> Option<(usize, usize)> {
+        let mut extent = Extent::default();
+        let _ = extent.visit_expression(expression);
+        let (start, end) = extent.0?;
+        self.bytes(start, end)
+    }
+
+    fn bytes(&self, start: Position, end: Position) -> Option<(usize, usize)> {
+        let (start, end) = (self.places.offset(start)?, self.places.offset(end)?);
         (start <= end).then_some((start, end))
     }
 
@@ -125,6 +141,25 @@ impl Pen<'_> {
     }
 }
 
+/// From where to where the expressions reach that were visited.
+#[derive(Default)]
+struct Extent(Option<(Position, Position)>);
+
+impl<'ast> Visitor<'ast> for Extent {
+    type BreakTy = std::convert::Infallible;
+
+    fn visit_expression(&mut self, node: &'ast Expression) -> ControlFlow<Self::BreakTy> {
+        let (start, end) = (node.span().start(), node.span().end());
+        self.0 = Some(self.0.map_or((start, end), |(first, last)| (first.min(start), last.max(end))));
+        node.visit_with(self)
+    }
+
+    /// What lies in a function's body lies within the function.
+    fn visit_function_body(&mut self, _node: &'ast FunctionBody) -> ControlFlow<Self::BreakTy> {
+        ControlFlow::Continue(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +185,8 @@ mod tests {
                 "c(0);if (a) {c(1);c(2);if (b) {c(3);c(4);d();} else {c(5);c(6);e()}} else {c(7);}",
             ),
             ("x = n => n.a ? 1 : 2", "c(0);x = n => (c(1),n.a ? (c(2),1) : (c(3),2))"),
+            ("x = a || b.c.d(e) !== -1", "c(0);x = (c(1),a) || (c(2),b.c.d(e) !== -1)"),
+            ("x = a ? new B(1).c() : (() => 1)()", "c(0);x = a ? (c(1),new B(1).c()) : (c(2),(() => (c(3),1))())"),
             ("x = a && b.c() || d", "c(0);x = (c(1),a) && (c(2),b.c()) || (c(3),d)"),
             ("for (const x of l) y(x)", "c(0);for (const x of l) {c(1);y(x)}"),
             ("for (let i = 0; i < 3; i++) { y(i) }", "c(0);for (let i = 0; i < 3; i++) { c(1);y(i) }"),

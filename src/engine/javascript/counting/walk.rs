@@ -77,7 +77,7 @@ impl Walk<'_, '_> {
     /// A class has no span: it ends behind whatever is known to lie in it, fields without values aside.
     fn class(&mut self, class: &ClassDeclaration, at: usize) -> Option<usize> {
         let head = match class.super_ref() {
-            Some(parent) => self.pen.span(parent)?.1,
+            Some(parent) => self.pen.expression(parent)?.1,
             None => self.pen.pass(at, "class")?,
         };
         self.visit(|walk| class.visit_with(walk))?;
@@ -113,7 +113,7 @@ impl Walk<'_, '_> {
     /// Walks through `expression`; returns where it ends.
     fn expression(&mut self, expression: &Expression) -> Option<usize> {
         self.visit(|walk| walk.visit_expression(expression))?;
-        self.pen.span(expression).map(|(_, end)| end)
+        self.pen.expression(expression).map(|(_, end)| end)
     }
 
     fn visit(&mut self, act: impl FnOnce(&mut Self) -> ControlFlow<()>) -> Option<()> {
@@ -288,9 +288,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Puts `before` a call into `operand`, as one of the ways of `branch`.
+    /// Counts `operand` as one of the ways of `branch`.
     fn operand(&mut self, operand: &Expression, branch: u32) -> Option<()> {
-        let (start, end) = self.pen.span(operand)?;
+        let (start, end) = self.pen.expression(operand)?;
         let call = self.pen.call(start, crate::script::CoverageKind::Way(branch));
         self.pen.put(start, format!("({call},"));
         self.visit(|walk| walk.visit_expression(operand))?;
@@ -310,7 +310,7 @@ impl Walk<'_, '_> {
     }
 
     fn function_body(&mut self, body: &FunctionBody) -> Option<()> {
-        let (start, end) = self.pen.span(body)?;
+        let (mut start, mut end) = self.pen.span(body)?;
         if self.pen.text.get(start..)?.starts_with('{') {
             let last = self.list(body.statements(), start + 1, Directives::First)?;
             return (self.pen.pass(last, "}")? == end).then_some(());
@@ -318,9 +318,11 @@ impl Walk<'_, '_> {
         // The expression of an arrow function.
         let [StatementListItem::Statement(only)] = body.statements() else { return None };
         let Statement::Return(value) = &**only else { return None };
+        let value = value.target()?;
+        (start, end) = self.pen.expression(value)?;
         let call = self.pen.call(start, crate::script::CoverageKind::Statement);
         self.pen.put(start, format!("({call},"));
-        self.expression(value.target()?)?;
+        self.expression(value)?;
         self.pen.put(end, ")");
         Some(())
     }
