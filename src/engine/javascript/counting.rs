@@ -13,6 +13,7 @@ mod walk;
 use std::ops::ControlFlow;
 
 use boa_ast::expression::Expression;
+use boa_ast::expression::access::PropertyAccessField;
 use boa_ast::function::FunctionBody;
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_ast::{Position, Spanned};
@@ -90,12 +91,14 @@ impl Pen<'_> {
         self.bytes(node.span().start(), node.span().end())
     }
 
-    /// The bytes of `expression`. The parser's span of a call begins at the arguments, so what lies within counts too.
+    /// The bytes of `expression`. The parser's span of a call begins at the arguments, and that of `a[0]` ends before the
+    /// bracket, so what lies within counts too.
     fn expression(&self, expression: &Expression) -> Option<(usize, usize)> {
-        let mut extent = Extent::default();
-        let _ = extent.visit_expression(expression);
-        let (start, end) = extent.0?;
-        self.bytes(start, end)
+        let mut extent = Extent { pen: self, bytes: None };
+        match extent.visit_expression(expression) {
+            ControlFlow::Continue(()) => extent.bytes,
+            ControlFlow::Break(()) => None,
+        }
     }
 
     fn bytes(&self, start: Position, end: Position) -> Option<(usize, usize)> {
@@ -142,20 +145,36 @@ impl Pen<'_> {
 }
 
 /// From where to where the expressions reach that were visited.
-#[derive(Default)]
-struct Extent(Option<(Position, Position)>);
+struct Extent<'p, 't> {
+    pen: &'p Pen<'t>,
+    bytes: Option<(usize, usize)>,
+}
 
-impl<'ast> Visitor<'ast> for Extent {
-    type BreakTy = std::convert::Infallible;
+impl Extent<'_, '_> {
+    fn reach(&mut self, found: Option<(usize, usize)>) -> ControlFlow<()> {
+        let Some((start, end)) = found else { return ControlFlow::Break(()) };
+        self.bytes = Some(self.bytes.map_or((start, end), |(first, last)| (first.min(start), last.max(end))));
+        ControlFlow::Continue(())
+    }
+}
 
-    fn visit_expression(&mut self, node: &'ast Expression) -> ControlFlow<Self::BreakTy> {
-        let (start, end) = (node.span().start(), node.span().end());
-        self.0 = Some(self.0.map_or((start, end), |(first, last)| (first.min(start), last.max(end))));
+impl<'ast> Visitor<'ast> for Extent<'_, '_> {
+    type BreakTy = ();
+
+    fn visit_expression(&mut self, node: &'ast Expression) -> ControlFlow<()> {
+        self.reach(self.pen.span(node))?;
         node.visit_with(self)
     }
 
+    fn visit_property_access_field(&mut self, node: &'ast PropertyAccessField) -> ControlFlow<()> {
+        let PropertyAccessField::Expr(name) = node else { return ControlFlow::Continue(()) };
+        let inside = self.pen.expression(name);
+        let bracket = inside.and_then(|(start, end)| Some((start, self.pen.pass(end, "]")?)));
+        self.reach(bracket)
+    }
+
     /// What lies in a function's body lies within the function.
-    fn visit_function_body(&mut self, _node: &'ast FunctionBody) -> ControlFlow<Self::BreakTy> {
+    fn visit_function_body(&mut self, _node: &'ast FunctionBody) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
@@ -185,6 +204,8 @@ mod tests {
                 "c(0);if (a) {c(1);c(2);if (b) {c(3);c(4);d();} else {c(5);c(6);e()}} else {c(7);}",
             ),
             ("x = n => n.a ? 1 : 2", "c(0);x = n => (c(1),n.a ? (c(2),1) : (c(3),2))"),
+            ("x = a[0]\ny = b?.[c[0]] ?? [d[1]][0]", "c(0);x = a[0]\nc(1);y = (c(2),b?.[c[0]]) ?? (c(3),[d[1]][0])"),
+            ("x[0] = 1; y[z[1]]++; new A(b[0])", "c(0);x[0] = 1; c(1);y[z[1]]++; c(2);new A(b[0])"),
             ("x = a || b.c.d(e) !== -1", "c(0);x = (c(1),a) || (c(2),b.c.d(e) !== -1)"),
             ("x = a ? new B(1).c() : (() => 1)()", "c(0);x = a ? (c(1),new B(1).c()) : (c(2),(() => (c(3),1))())"),
             ("x = a && b.c() || d", "c(0);x = (c(1),a) && (c(2),b.c()) || (c(3),d)"),
@@ -215,5 +236,32 @@ mod tests {
     fn what_cannot_be_followed_is_not_counted() {
         assert_eq!(counted("if (a) function f() {}"), "none");
         assert_eq!(counted("a("), "none");
+    }
+
+    /// Every script of the repository that can be parsed as it stands.
+    #[test]
+    fn the_scripts_that_come_with_the_project_can_be_counted() {
+        let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
+        let (mut counted, mut missed) = (0, Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                let (path, name) = (entry.path(), entry.file_name());
+                let name = name.to_string_lossy();
+                if path.is_dir() && !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
+                    folders.push(path);
+                } else if name.ends_with(".js")
+                    && let Ok(text) = std::fs::read_to_string(&path)
+                    && text.len() < 200_000
+                    && let Some(own) = text.strip_prefix("#!").map(|rest| format!("//{rest}")).or(Some(text.clone()))
+                    && syntax::parse(&own).is_ok()
+                {
+                    match count(&own, "count$") {
+                        Some(_) => counted += 1,
+                        None => missed.push(path),
+                    }
+                }
+            }
+        }
+        assert!(counted > 20 && missed.is_empty(), "{counted} counted, not {missed:?}");
     }
 }

@@ -119,19 +119,18 @@ impl PointsOfTree {
     fn branch(&mut self, body: &StmtBlock, other: &StmtBlock, at: Position) {
         let branch = self.next_branch();
         let Some(own) = key_at(NodeKind::Statement, at) else { return };
-        let place = |block: &StmtBlock| block.statements().first().map_or(at, start_of);
         match (first(body), first(other)) {
             (Some(then), Some(or_else)) => {
-                self.add(place(body), CoverageKind::Way(branch), then);
-                self.add(place(other), CoverageKind::Way(branch), or_else);
+                self.add(at, CoverageKind::Way(branch), then);
+                self.add(at, CoverageKind::Way(branch), or_else);
             }
             (Some(then), None) => {
-                self.add(place(body), CoverageKind::Way(branch), then);
+                self.add(at, CoverageKind::Way(branch), then);
                 self.rest(at, branch, own, then);
             }
             (None, Some(or_else)) => {
                 self.rest(at, branch, own, or_else);
-                self.add(place(other), CoverageKind::Way(branch), or_else);
+                self.add(at, CoverageKind::Way(branch), or_else);
             }
             (None, None) => {}
         }

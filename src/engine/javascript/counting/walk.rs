@@ -16,6 +16,8 @@ use boa_ast::statement::{Block, If, LabelledItem, Switch, Try};
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_ast::{Spanned, Statement, StatementListItem};
 
+use crate::script::CoverageKind;
+
 use super::super::syntax::Tree;
 use super::Pen;
 
@@ -129,7 +131,7 @@ impl Walk<'_, '_> {
             Statement::Empty => return pen.pass(at, ";"),
             Statement::Block(block) => return self.block(block, at),
             Statement::If(branch) => return self.branch(branch, at),
-            Statement::Switch(switch) => return self.switch(switch, at),
+            Statement::Switch(switch) => return self.switch(switch),
             Statement::Try(attempt) => return self.attempt(attempt, at),
             Statement::WhileLoop(each) => {
                 let end = self.expression(each.condition())?;
@@ -215,25 +217,26 @@ impl Walk<'_, '_> {
     fn branch(&mut self, branch: &If, at: usize) -> Option<usize> {
         let number = self.pen.branch();
         let end = self.expression(branch.cond())?;
-        let end = self.arm(branch.body(), number, self.pen.pass(end, ")")?)?;
+        let end = self.arm(branch.body(), (number, at), self.pen.pass(end, ")")?)?;
         let Some(other) = branch.else_node() else {
-            let call = self.pen.call(at, crate::script::CoverageKind::Way(number));
+            let call = self.pen.call(at, CoverageKind::Way(number));
             self.pen.put(end, format!(" else {{{call};}}"));
             return Some(end);
         };
-        let at = self.pen.pass(end, "else")?;
-        self.arm(other, number, at)
+        let inside = self.pen.pass(end, "else")?;
+        self.arm(other, (number, at), inside)
     }
 
-    fn arm(&mut self, body: &Statement, branch: u32, at: usize) -> Option<usize> {
+    /// An arm of the branch of this number that begins at `start`.
+    fn arm(&mut self, body: &Statement, (branch, start): (u32, usize), at: usize) -> Option<usize> {
         let at = self.pen.skip(at)?;
         if let Statement::Block(block) = body {
             let inside = self.pen.pass(at, "{")?;
-            self.pen.way(branch, at, inside);
+            self.pen.way(branch, start, inside);
             return self.block(block, at);
         }
         self.pen.put(at, "{");
-        self.pen.way(branch, at, at);
+        self.pen.way(branch, start, at);
         self.alone(body, at)
     }
 
@@ -256,7 +259,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn switch(&mut self, switch: &Switch, _at: usize) -> Option<usize> {
+    fn switch(&mut self, switch: &Switch) -> Option<usize> {
         let number = self.pen.branch();
         let end = self.expression(switch.val())?;
         let mut at = self.pen.pass(self.pen.pass(end, ")")?, "{")?;
@@ -291,7 +294,7 @@ impl Walk<'_, '_> {
     /// Counts `operand` as one of the ways of `branch`.
     fn operand(&mut self, operand: &Expression, branch: u32) -> Option<()> {
         let (start, end) = self.pen.expression(operand)?;
-        let call = self.pen.call(start, crate::script::CoverageKind::Way(branch));
+        let call = self.pen.call(start, CoverageKind::Way(branch));
         self.pen.put(start, format!("({call},"));
         self.visit(|walk| walk.visit_expression(operand))?;
         self.pen.put(end, ")");
@@ -320,7 +323,7 @@ impl Walk<'_, '_> {
         let Statement::Return(value) = &**only else { return None };
         let value = value.target()?;
         (start, end) = self.pen.expression(value)?;
-        let call = self.pen.call(start, crate::script::CoverageKind::Statement);
+        let call = self.pen.call(start, CoverageKind::Statement);
         self.pen.put(start, format!("({call},"));
         self.expression(value)?;
         self.pen.put(end, ")");
