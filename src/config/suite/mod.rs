@@ -4,6 +4,7 @@
 //! nodes, requests and what is expected of the answers are values here, in which nothing is left to check but the files
 //! of nodes: what they hold belongs to whoever runs the tests.
 
+mod check;
 mod expected;
 pub(super) mod json;
 pub mod key;

@@ -23,7 +23,7 @@ use super::super::{Config, Loading, Needs, chains};
 use super::key::{self, expected};
 use super::{
     Case, CaseRequest, DEFAULT_SEED, Drawn, Expectations, MAX_CASE_NAME_BYTES, MAX_CASES, MAX_CLUSTERS,
-    MAX_DRAWN_NODES, MAX_NODES, MAX_QUESTIONS, MAX_REPEAT, MAX_REQUESTS, NodeSource, SUITE_SUFFIX, Suite, Variant,
+    MAX_DRAWN_NODES, MAX_NODES, MAX_REPEAT, MAX_REQUESTS, NodeSource, SUITE_SUFFIX, Suite, Variant,
 };
 
 /// Fields of a request that are written shorter in tests.
@@ -219,7 +219,7 @@ impl Reader<'_> {
             expected: expected_of_case?,
         };
         let case = Case { action: case.action.or_else(|| defaults.action.clone()), ..case };
-        check(&case, &section, notes);
+        super::check::check(&case, &section, notes);
         Some(case)
     }
 
@@ -336,32 +336,6 @@ impl Reader<'_> {
             Some(CaseRequest { fields: over(own), expected })
         };
         Some(items.iter().filter_map(read).collect())
-    }
-}
-
-/// What is wrong with a case though each part of it is right.
-fn check(case: &Case, section: &Section<'_>, notes: &mut Notes) {
-    let clusters = match case.nodes {
-        NodeSource::ForAll { clusters, .. } => u64::from(clusters),
-        _ => 1,
-    };
-    let questions = clusters * case.requests.len() as u64 * u64::from(case.repeat);
-    if questions > MAX_QUESTIONS {
-        let problem =
-            format!("the case {} asks {questions} questions, at most {MAX_QUESTIONS} are accepted", quoted(&case.name));
-        notes.at(&section.span, Problem::new(problem).help("ask fewer requests, less often, or on fewer clusters"));
-    }
-    let misplaced = case.requests.iter().any(|request| request.expected.spread.is_some());
-    if misplaced {
-        let problem = format!("the case {} expects a `spread` of one request", quoted(&case.name));
-        notes.at(
-            &section.span,
-            Problem::new(problem).help("a spread is that of all requests: put it into `case.expect`"),
-        );
-    }
-    if case.expected.is_empty() && case.requests.iter().all(|request| request.expected.is_empty()) {
-        let problem = Problem::new(format!("the case {} expects nothing", quoted(&case.name)));
-        notes.missing(Some(&section.span), problem.help("`expect = { node = \"ID\" }` says what must come"));
     }
 }
 
