@@ -16,13 +16,12 @@ pub(super) fn check(case: &Case, section: &Section<'_>, notes: &mut Notes) {
             format!("the case {} asks {questions} questions, at most {MAX_QUESTIONS} are accepted", quoted(&case.name));
         notes.at(&section.span, Problem::new(problem).help("ask fewer requests, less often, or on fewer clusters"));
     }
-    let misplaced = case.requests.iter().any(|request| request.expected.spread.is_some());
+    let is_of_all =
+        |request: &super::CaseRequest| request.expected.spread.is_some() || request.expected.order.is_some();
+    let misplaced = case.requests.iter().any(is_of_all);
     if misplaced {
-        let problem = format!("the case {} expects a `spread` of one request", quoted(&case.name));
-        notes.at(
-            &section.span,
-            Problem::new(problem).help("a spread is that of all requests: put it into `case.expect`"),
-        );
+        let problem = format!("the case {} expects a `spread` or an `order` of one request", quoted(&case.name));
+        notes.at(&section.span, Problem::new(problem).help("put the expectation into `expect` of the case"));
     }
     if case.expected.is_empty() && case.requests.iter().all(|request| request.expected.is_empty()) {
         let problem = Problem::new(format!("the case {} expects nothing", quoted(&case.name)));
