@@ -24,7 +24,7 @@ use crate::engine::{LANGUAGES, Settings};
 use crate::model::{
     Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex,
 };
-use crate::script::{Engine, LoadError, Policy, ScriptLimits, ScriptSource};
+use crate::script::{Coverage, Engine, LoadError, Policy, ScriptLimits, ScriptSource};
 
 pub use rehearsal::Rehearsal;
 
@@ -110,9 +110,24 @@ impl Evaluator {
         host: EvaluatorHost,
         loading: &mut dyn FnMut(&Arc<str>),
     ) -> Result<Self, Vec<CompileError>> {
+        Self::covered(set, arrangement, host, loading, None)
+    }
+
+    /// Compiles `set` as [`Evaluator::new`] does, and counts into `coverage` what of the scripts runs.
+    ///
+    /// # Errors
+    /// All steps that do not compile.
+    pub fn covered(
+        set: &ChainSet,
+        arrangement: Arrangement,
+        host: EvaluatorHost,
+        loading: &mut dyn FnMut(&Arc<str>),
+        coverage: Option<&Rc<Coverage>>,
+    ) -> Result<Self, Vec<CompileError>> {
         let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
         let settings = Settings { limits: set.limits, zone: zone.clone(), alarm: Rc::clone(&host.alarm) };
-        let mut compiler = Compiler { settings, engines: BTreeMap::new(), errors: Vec::new() };
+        let coverage = coverage.cloned();
+        let mut compiler = Compiler { settings, engines: BTreeMap::new(), errors: Vec::new(), coverage };
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
             let chain = compiler.chain(spec, loading);
@@ -296,6 +311,7 @@ struct Compiler {
     /// An engine for each language that is used: starting an engine costs milliseconds.
     engines: BTreeMap<&'static str, Box<dyn Engine>>,
     errors: Vec<CompileError>,
+    coverage: Option<Rc<Coverage>>,
 }
 
 impl Compiler {
@@ -343,7 +359,11 @@ impl Compiler {
                 known.join(", ")
             )));
         };
-        let settings = &self.settings;
-        Ok(&**self.engines.entry(language.extension).or_insert_with(|| (language.engine)(settings)))
+        let (settings, coverage) = (&self.settings, &self.coverage);
+        Ok(&**self.engines.entry(language.extension).or_insert_with(|| {
+            let engine = (language.engine)(settings);
+            coverage.iter().for_each(|coverage| engine.cover(coverage));
+            engine
+        }))
     }
 }

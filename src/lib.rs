@@ -40,6 +40,8 @@ pub mod script;
 pub mod server;
 #[cfg(feature = "service")]
 pub mod simulate;
+pub mod suite;
+#[cfg(feature = "service")]
 pub mod system_clock;
 #[cfg(feature = "service")]
 pub mod types;

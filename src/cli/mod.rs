@@ -56,6 +56,8 @@ pub mod simulate;
 #[cfg(feature = "service")]
 pub mod table;
 #[cfg(feature = "service")]
+pub mod test;
+#[cfg(feature = "service")]
 pub mod types;
 #[cfg(feature = "service")]
 mod watch;

@@ -138,7 +138,7 @@ impl OneShotWorker {
                     running = now;
                     continue;
                 }
-                Ok(Some((_, WorkerEvent::Reading))) => continue,
+                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Covered(_)))) => continue,
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
                     Some(reply) => return WorkerOutcome::Decided(reply.decision),
                     None => continue,
@@ -158,16 +158,16 @@ impl OneShotWorker {
 }
 
 /// The runner, started when the first program is asked.
-struct LazyRunner<'a> {
-    birth: &'a WorkerInit,
-    programs: &'a ProgramSet,
-    changes: &'a [Change],
-    runner: Option<(RunnerProcess, mpsc::Receiver<(u64, RunnerEvent)>)>,
+pub(super) struct LazyRunner<'a> {
+    pub(super) birth: &'a WorkerInit,
+    pub(super) programs: &'a ProgramSet,
+    pub(super) changes: &'a [Change],
+    pub(super) runner: Option<(RunnerProcess, mpsc::Receiver<(u64, RunnerEvent)>)>,
 }
 
 impl LazyRunner<'_> {
     /// Asks the program that `waiting` waits for.
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         question: &PlacementQuestion,
         waiting: WaitingDecision,
@@ -220,7 +220,8 @@ async fn start(
     Ok((runner, words))
 }
 
-fn failed(question: &PlacementQuestion, nodes: u64, failure: Failure) -> Decision {
+/// Returns the decision in which `question` failed with `failure`, over `nodes` nodes.
+pub(super) fn failed(question: &PlacementQuestion, nodes: u64, failure: Failure) -> Decision {
     Decision {
         chain: Arc::clone(&question.head.action),
         generation: nodes,

@@ -36,6 +36,12 @@ pub struct RemoteArgs {
 }
 
 impl RemoteArgs {
+    /// Returns the config that is named.
+    #[must_use]
+    pub fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// Runs `ask` with a connection.
     ///
     /// # Errors

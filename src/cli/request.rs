@@ -1,5 +1,6 @@
 //! The request of a command line: `--request`, and single options over `--request`.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -7,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::chain::Purpose;
 use crate::host;
-use crate::model::{JsonLimits, Request, json as untrusted};
+use crate::model::head::DEFAULT_ACTION;
+use crate::model::{Head, JsonLimits, Request, json as untrusted};
 use crate::worker::{PlacementQuestion, WorkerLimits};
 
 use super::exit::{self, CommandExit};
@@ -122,11 +124,33 @@ pub fn question(
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = now.map_or(i64::try_from(since.as_millis()).unwrap_or(i64::MAX), jiff::Timestamp::as_millisecond);
     Ok(PlacementQuestion {
-        ticket: 1,
         decision: format!("place-{seed:016x}").into(),
         head: parsed.head().clone(),
         request: text.into(),
         server_id: server_id.into(),
+        ..blank(now_ms, seed)
+    })
+}
+
+/// Returns a question without a request, for a worker that serves nobody else.
+#[must_use]
+pub fn blank(now_ms: i64, seed: u64) -> PlacementQuestion {
+    let nothing = || Arc::<str>::from("");
+    let head = Head {
+        id: None,
+        action: DEFAULT_ACTION.into(),
+        login: nothing(),
+        session_name: nothing(),
+        wait_ms: 0,
+        reservation_s: 0,
+        explain: false,
+    };
+    PlacementQuestion {
+        ticket: 1,
+        decision: nothing(),
+        head,
+        request: "{}".into(),
+        server_id: nothing(),
         purpose: Purpose::Place,
         about: None,
         search_us: 0,
@@ -138,5 +162,5 @@ pub fn question(
         cooling: Default::default(),
         from: None,
         narrated: true,
-    })
+    }
 }

@@ -9,7 +9,9 @@ use crate::runner;
 use crate::worker::child;
 
 use super::exit::CommandExit;
-use super::{agent, bench, check, demo, drain, explain, new, nodes, place, reload, requests, serve, simulate, types};
+use super::{
+    agent, bench, check, demo, drain, explain, new, nodes, place, reload, requests, serve, simulate, test, types,
+};
 
 /// The name under which a link to the binary is a FastX load balancer script.
 pub(super) const PLACE_NAME: &str = "whither-place";
@@ -28,6 +30,7 @@ enum Command {
     Place(Box<place::PlaceArgs>),
     Explain(Box<explain::ExplainArgs>),
     Check(Box<check::CheckArgs>),
+    Test(Box<test::TestArgs>),
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Place(args) => place::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(CommandExit::usage),
         Command::Types(args) => types::run(&args),

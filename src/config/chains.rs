@@ -83,7 +83,8 @@ impl ChainsReader<'_> {
         })
     }
 
-    fn steps(&self, section: &Section<'_>, notes: &mut Notes) -> Vec<StepSpec> {
+    /// The steps that `section` has under that name.
+    pub(super) fn steps(&self, section: &Section<'_>, notes: &mut Notes) -> Vec<StepSpec> {
         let Some(entry) = section.get("steps") else {
             let problem = Problem::new(format!("the chain {} has no `steps`", quoted(&section.path)));
             notes.missing(Some(&section.span), problem.help(format!("expected {EXPECTED_STEPS}")));

@@ -64,6 +64,13 @@ pub const COOLDOWN_USERS: Figure = service(
 /// `service.retries`.
 pub const RETRIES: Figure =
     service("retries", 3, (0, 100), "how often a request is decided again when its node was taken meanwhile");
+/// `service.recorded_decisions`.
+pub const RECORDED_DECISIONS: Figure = service(
+    "recorded_decisions",
+    0,
+    (0, 1000),
+    "of so many of the last decisions nodes and request are kept, for `whither test --record`; 0: of none",
+);
 /// `service.workers`.
 pub const WORKERS: Figure =
     service("workers", 8, (1, 256), "worker processes; a chain has one of its own while there are enough");
@@ -134,7 +141,7 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 30] = [
+pub const FIGURES: [&Figure; 31] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &RESERVATION_MAX_S,
@@ -142,6 +149,7 @@ pub const FIGURES: [&Figure; 30] = [
     &COOLDOWN_S,
     &COOLDOWN_USERS,
     &RETRIES,
+    &RECORDED_DECISIONS,
     &WORKERS,
     &SCRIPT_MS,
     &SCRIPT_US_PER_CANDIDATE,

@@ -24,6 +24,7 @@ pub mod secret;
 mod section;
 pub mod settings;
 pub mod steps;
+pub mod suite;
 
 pub use address::ServerUrl;
 pub use files::{Contents, FileError, Files, MemoryFiles};

@@ -175,7 +175,7 @@ pub(crate) fn line_around(text: &str, position: usize) -> Range<usize> {
     start..before.len() + after.find('\n').unwrap_or(after.len())
 }
 
-fn locate(file: &Arc<str>, text: &str, span: Range<usize>) -> Place {
+pub(super) fn locate(file: &Arc<str>, text: &str, span: Range<usize>) -> Place {
     let before = text.get(..text.floor_char_boundary(span.start)).unwrap_or(text);
     let line_text = before.rsplit('\n').next().unwrap_or_default();
     Place {

@@ -161,6 +161,25 @@ impl<'a> SectionEntry<'a> {
         }
     }
 
+    /// Returns the value as a number.
+    pub(super) fn number(&self) -> Option<f64> {
+        self.json().ok()?.as_f64()
+    }
+
+    /// Returns the value as JSON.
+    ///
+    /// # Errors
+    /// Names the part of the value that JSON cannot express.
+    pub(super) fn json(&self) -> Result<serde_json::Value, String> {
+        super::suite::json::of(self.value)
+    }
+
+    /// Returns the value of `key`, where the value is a table, whatever other keys the table has.
+    pub(super) fn member(&self, key: &str) -> Option<Self> {
+        let value = self.value.as_table()?.get(key)?;
+        Some(Self { path: format!("{}.{}", self.path, written(key)), span: value.span(), value: value.get_ref() })
+    }
+
     /// Returns the value's elements, where the value is a list.
     pub(super) fn items(&self) -> Option<Vec<Self>> {
         let item = |(place, value): (usize, &'a Spanned<DeValue<'a>>)| Self {

@@ -45,6 +45,8 @@ pub struct ServiceSettings {
     pub cooldown: Cooldown,
     /// [`figure::RETRIES`].
     pub retries: u32,
+    /// Of so many of the last decisions nodes and request are kept.
+    pub recorded_decisions: u32,
     /// [`figure::WORKERS`].
     pub workers: u32,
 }
@@ -165,6 +167,7 @@ impl ServiceSettings {
             cooldown_users: figure::COOLDOWN_USERS.default,
             cooldown: Cooldown::default(),
             retries: figure::RETRIES.default,
+            recorded_decisions: figure::RECORDED_DECISIONS.default,
             workers: figure::WORKERS.default,
         }
     }
@@ -189,6 +192,7 @@ impl ServiceSettings {
             cooldown_users: section.figure(&figure::COOLDOWN_USERS, notes),
             cooldown: section.choice("cooldown", &Cooldown::ALL, Cooldown::as_str, notes),
             retries: section.figure(&figure::RETRIES, notes),
+            recorded_decisions: section.figure(&figure::RECORDED_DECISIONS, notes),
             workers: section.figure(&figure::WORKERS, notes),
         }
     }

@@ -65,6 +65,7 @@ impl Front {
                 Err(failure) => Err(failure),
             },
             Verb::Reload => return self.reload(incoming),
+            Verb::Decision => return self.recorded(&incoming),
         };
         match told {
             Ok(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),

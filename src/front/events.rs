@@ -104,6 +104,8 @@ pub struct Setup {
     pub digest: Arc<str>,
     /// How often a decision that the ledger refuses is made again.
     pub retries: u32,
+    /// The number of recent decisions whose inputs are recorded.
+    pub recorded_decisions: usize,
     /// The limits of programs.
     pub programs: ProgramLimits,
     /// The environment of programs.

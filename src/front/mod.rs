@@ -25,6 +25,7 @@ mod ports;
 mod programs;
 mod quarantine;
 mod queue;
+mod recorder;
 mod replicas;
 mod requests;
 mod reservations;

@@ -200,6 +200,7 @@ impl Front {
         }
         let Some(mut pending) = self.requests.take(ticket) else { return };
         log_lines(&decision);
+        self.record(&pending.question, &decision);
         if self.has_last_resort(&pending, &decision) {
             let question = Arc::make_mut(&mut pending.question);
             (question.cooling, question.from) = (CoolingPolicy::LastResort, None);

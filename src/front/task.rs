@@ -25,6 +25,7 @@ use super::placement_reply::PlacementReply;
 use super::ports::ClusterView;
 use super::quarantine::Quarantine;
 use super::queue::RequestQueue;
+use super::recorder::Recorder;
 use super::replicas::Replicas;
 use super::requests::Requests;
 use super::rng::FrontRng;
@@ -96,6 +97,8 @@ pub struct Front {
     pub(super) now: Now,
     started: Instant,
     ticks: u64,
+    /// The inputs of the last decisions, where they are recorded.
+    pub(super) recorder: Recorder,
     pub(super) nodes_known: bool,
     pub(super) bus: bool,
     pub(super) stopping: Option<Instant>,
@@ -140,6 +143,7 @@ impl Front {
             now,
             started: now.instant,
             ticks: 0,
+            recorder: Recorder::default(),
             nodes_known: false,
             bus: false,
             stopping: None,
@@ -288,7 +292,11 @@ impl Front {
             match event {
                 WorkerEvent::Exited(ended) => self.workers.gone(number, &ended, self.now.instant),
                 WorkerEvent::Overrun(overrun) => self.unasked_overrun(overrun),
-                WorkerEvent::Replies(_) | WorkerEvent::Running(_) | WorkerEvent::Reading | WorkerEvent::Waiting(_) => {}
+                WorkerEvent::Replies(_)
+                | WorkerEvent::Running(_)
+                | WorkerEvent::Reading
+                | WorkerEvent::Covered(_)
+                | WorkerEvent::Waiting(_) => {}
             }
             return;
         };
@@ -298,7 +306,7 @@ impl Front {
                 replies.into_iter().for_each(|reply| self.decided(place, reply.ticket, reply.decision));
             }
             WorkerEvent::Running(running) => slot.runs(running),
-            WorkerEvent::Reading => {}
+            WorkerEvent::Reading | WorkerEvent::Covered(_) => {}
             WorkerEvent::Waiting(waiting) => self.wait(place, waiting),
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
             WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),

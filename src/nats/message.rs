@@ -38,11 +38,13 @@ pub enum Verb {
     Uncordon,
     /// Has the config read again, by every replica.
     Reload,
+    /// What a recorded decision was taken from.
+    Decision,
 }
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Place,
         Self::Explain,
         Self::Confirm,
@@ -54,6 +56,7 @@ impl Verb {
         Self::Cordon,
         Self::Uncordon,
         Self::Reload,
+        Self::Decision,
     ];
 
     /// The name of the endpoint.
@@ -71,6 +74,7 @@ impl Verb {
             Self::Cordon => "cordon",
             Self::Uncordon => "uncordon",
             Self::Reload => "reload",
+            Self::Decision => "decision",
         }
     }
 
@@ -91,13 +95,14 @@ impl Verb {
             }
             Self::Uncordon => "puts a node back into service, and ends its cool-down",
             Self::Reload => "has the config read again",
+            Self::Decision => "shows nodes and request of a decision, where `service.recorded_decisions` keeps them",
         }
     }
 
     /// Whether every replica receives each request: only a certain replica, or each for a part, can answer.
     #[must_use]
     pub const fn is_for_all(self) -> bool {
-        matches!(self, Self::Cancel | Self::Waiting | Self::Reload)
+        matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision)
     }
 
     /// Whether a request counts although nobody waits for a reply.

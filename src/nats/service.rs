@@ -126,6 +126,7 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
         Verb::Cordon => namespace.cordon(),
         Verb::Uncordon => namespace.uncordon(),
         Verb::Reload => namespace.reload(),
+        Verb::Decision => namespace.decision(),
     }
 }
 

@@ -105,6 +105,12 @@ impl Namespace {
         self.subject("reload")
     }
 
+    /// Returns the subject of requests for a recorded decision.
+    #[must_use]
+    pub fn decision(&self) -> String {
+        self.subject("decision")
+    }
+
     /// The subject on which replicas share their reservations.
     #[must_use]
     pub fn peers(&self) -> String {

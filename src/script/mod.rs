@@ -5,6 +5,7 @@
 //! request. A new language is a file that implements the three traits and a line in `engine/mod.rs`.
 
 mod asked;
+mod coverage;
 mod depends;
 mod error;
 mod limits;
@@ -13,10 +14,13 @@ mod policy;
 mod source;
 pub mod tree;
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use asked::ScriptRequest;
+pub use coverage::{Coverage, CoverageKind, CoveragePoint, PointCounter, ScriptCounts};
 pub use depends::{RequestPath, key, see_login_alone};
 pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
@@ -34,6 +38,9 @@ pub trait Engine {
     /// # Errors
     /// [`LoadError`] with the place in the source.
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError>;
+
+    /// Counts into `coverage` what runs of the scripts that are loaded from now on, where the engine can.
+    fn cover(&self, _coverage: &Rc<Coverage>) {}
 }
 
 /// A compiled script.

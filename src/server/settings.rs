@@ -43,6 +43,7 @@ pub fn service(config: &Config, environment: Vec<(String, String)>) -> Setup {
         cooldown_users: config.service.cooldown_users as usize,
         is_last_resort: config.service.cooldown == Cooldown::Last,
         retries: config.service.retries,
+        recorded_decisions: config.service.recorded_decisions as usize,
         is_strict: config.service.capacity == Capacity::Strict,
         waiting: config.limits.waiting as usize,
         waiting_per_user: config.limits.waiting_per_user as usize,

@@ -136,6 +136,7 @@ fn setup(plan: &SimulationPlan) -> Setup {
         waiting_per_user: 20,
         digest: "simulated".into(),
         retries: 3,
+        recorded_decisions: 0,
         programs: ProgramLimits::default(),
         environment: Vec::new(),
     }

@@ -26,13 +26,14 @@ use crate::evaluator::{Evaluator, EvaluatorHost};
 use crate::ipc::frame;
 use crate::model::{Change, Decision};
 use crate::plain::Plain;
+use crate::script::Coverage;
 use crate::system_clock::unix_ms;
 
 use super::guard::{self, StepWitness};
 use super::outbox::{Outbox, lock};
 use super::protocol::{
-    CompileProblem, NOBODY, PlacementQuestion, WaitingDecision, WorkerCommand, WorkerFrame, WorkerInit, WorkerLimits,
-    WorkerReply,
+    CompileProblem, NOBODY, PlacementQuestion, WaitingDecision, WorkerAudience, WorkerCommand, WorkerFrame, WorkerInit,
+    WorkerLimits, WorkerReply,
 };
 use super::watch::{CallWatch, WatchAlarm, Witnessed};
 use super::{answer, attempts, sandbox, seal};
@@ -116,7 +117,9 @@ fn work(socket: UnixStream, init: WorkerInit) -> std::io::Result<()> {
         drop(lock(&outbox).send(&WorkerFrame::Loading(Arc::clone(step))));
         let _gone = slow_loads.send(());
     };
-    let evaluator = match Evaluator::new(&init.set, init.arrangement, host, &mut loading) {
+    let coverage = (init.audience == WorkerAudience::Coverage).then(Rc::<Coverage>::default);
+    let evaluator = Evaluator::covered(&init.set, init.arrangement, host, &mut loading, coverage.as_ref());
+    let evaluator = match evaluator {
         Ok(evaluator) => evaluator,
         Err(errors) => {
             let problems = errors.into_iter().map(CompileProblem::from);
@@ -135,6 +138,7 @@ fn work(socket: UnixStream, init: WorkerInit) -> std::io::Result<()> {
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
     let mut worker_loop = WorkerLoop {
         evaluator,
+        coverage,
         watch,
         outbox,
         narration,
@@ -181,6 +185,7 @@ fn is_idle(socket: &BufReader<UnixStream>) -> bool {
 /// The loop that turns commands into replies.
 struct WorkerLoop {
     evaluator: Evaluator,
+    coverage: Option<Rc<Coverage>>,
     watch: Arc<CallWatch>,
     outbox: Arc<Mutex<Outbox>>,
     narration: Arc<AtomicBool>,
@@ -263,6 +268,9 @@ impl WorkerLoop {
         self.watch.begin(question.ticket, &question.head.action, nodes, question.narrated);
         let progress = answer::decide(&mut self.evaluator, question, unix_ms());
         self.watch.end();
+        if let Some(coverage) = &self.coverage {
+            lock(&self.outbox).add(&WorkerFrame::Covered(coverage.take()));
+        }
         let mut decision = match progress {
             Progress::Decided(decision) => decision,
             Progress::Suspended(suspended) => return self.wait(question, &suspended),

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::ipc::outgoing::Orders;
 use crate::ipc::process::{ProcessEnd, SupervisedProcess, UnsupervisedProcess, Words};
 use crate::ipc::{awake, frame};
+use crate::script::ScriptCounts;
 
 use super::child;
 use super::protocol::{
@@ -62,6 +63,8 @@ pub enum WorkerEvent {
     Running(RunningStep),
     /// The worker is busy with reading changes of the cluster.
     Reading,
+    /// The counts of the statements and branches that ran, for a test run.
+    Covered(Vec<ScriptCounts>),
     /// The worker decided.
     Replies(Vec<WorkerReply>),
     /// A decision came to an executable step.
@@ -94,7 +97,7 @@ impl Worker {
     ) -> Result<Self, BirthError> {
         let log = match init.audience {
             WorkerAudience::Front => Stdio::inherit(),
-            WorkerAudience::Person => Stdio::null(),
+            WorkerAudience::Person | WorkerAudience::Coverage => Stdio::null(),
         };
         let mut spawned = UnsupervisedProcess::spawn(program, child::COMMAND, log)?;
         let mut loading = None;
@@ -187,6 +190,7 @@ async fn ready(reader: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Wor
                 WorkerFrame::Refused(problems) => return Err(BirthError::Refused(problems)),
                 WorkerFrame::Running(_)
                 | WorkerFrame::Reading
+                | WorkerFrame::Covered(_)
                 | WorkerFrame::Reply(_)
                 | WorkerFrame::Waiting(_)
                 | WorkerFrame::Overrun(_) => {
@@ -209,6 +213,7 @@ fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
             }
             WorkerFrame::Running(running) => WorkerEvent::Running(running),
             WorkerFrame::Reading => WorkerEvent::Reading,
+            WorkerFrame::Covered(counts) => WorkerEvent::Covered(counts),
             WorkerFrame::Waiting(waiting) => WorkerEvent::Waiting(waiting),
             WorkerFrame::Overrun(overrun) => WorkerEvent::Overrun(overrun),
             WorkerFrame::Loading(_) | WorkerFrame::Ready { .. } | WorkerFrame::Refused(_) => continue,

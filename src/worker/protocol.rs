@@ -12,6 +12,7 @@ use crate::chain::eligibility::CoolingPolicy;
 use crate::chain::{ChainSet, ChainSpec, LimitRecord, ProgramAnswer, Purpose, StepSource, Subject};
 use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
+use crate::script::ScriptCounts;
 
 /// The number of a question; later questions have greater numbers.
 pub type Ticket = u64;
@@ -39,6 +40,8 @@ pub enum WorkerAudience {
     Front,
     /// A person at a terminal with a single question, for whom only the answer matters.
     Person,
+    /// A test run that is told, before each answer, what of the scripts has run.
+    Coverage,
 }
 
 /// The limits of a worker and of the scripts that run there.
@@ -217,6 +220,8 @@ pub enum WorkerFrame {
     Running(RunningStep),
     /// The worker has read much since the last frame, and is alive.
     Reading,
+    /// What of the scripts ran since the last word of this kind, for a test run.
+    Covered(Vec<ScriptCounts>),
     /// A decision.
     Reply(WorkerReply),
     /// A decision that waits for a program.

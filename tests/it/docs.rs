@@ -14,6 +14,7 @@ mod config;
 mod evaluator;
 mod markdown;
 mod script;
+mod suite;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ fn generated(name: &str) -> String {
             "cli" => cli::commands(),
             "config" => config::keys(),
             "config-file" => config::file(),
+            "test-file" => suite::keys(),
             "subjects" => bus::subjects(),
             "names" => bus::names(),
             "errors" => bus::errors(),

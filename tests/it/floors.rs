@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 8] = [
     &["model", "clock", "plain"],
     &["script", "chain"],
     &["engine"],
-    &["evaluator", "explain", "config", "check", "types"],
+    &["evaluator", "explain", "config", "check", "types", "suite"],
     &[
         "allocator",
         "backoff",

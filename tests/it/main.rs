@@ -38,6 +38,7 @@ mod service;
 mod simulate;
 mod storm;
 mod storm_bench;
+mod suite;
 mod support;
 mod tiers;
 mod turns;

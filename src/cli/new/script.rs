@@ -1,5 +1,5 @@
 //! `whither new js NAME` and `whither new rhai NAME`: a balancer script with a header that explains the script's input
-//! and possible answers.
+//! and possible answers, and tests beside the script.
 
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use super::name::file_name;
 use super::save::{Existing, print_next_steps, save};
 use crate::cli::types::folder::write_missing;
 use crate::config::problem::shell_word;
+use crate::config::suite::SUITE_SUFFIX;
 
 /// The arguments of `whither new js` and `whither new rhai`.
 #[derive(Debug, Args)]
@@ -28,6 +29,16 @@ pub(super) enum ScriptForm {
     List,
     /// One node: kept until the node changes, hence fast on large clusters
     Node,
+}
+
+impl ScriptForm {
+    /// Returns the tests of a template of this form, whatever the language.
+    const fn tests(self) -> &'static str {
+        match self {
+            Self::List => include_str!("list.test.toml"),
+            Self::Node => include_str!("node.test.toml"),
+        }
+    }
 }
 
 /// The language of a script.
@@ -63,16 +74,21 @@ impl ScriptLanguage {
 pub(super) fn run(args: &ScriptArgs, language: ScriptLanguage) -> anyhow::Result<()> {
     let file = file_name(&args.name, language.extension())?;
     let text = language.template(args.shape).replace(&language.own_name(), &file);
+    let own_name = Path::new(&file).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let (tests, cases) = (format!("{file}{SUITE_SUFFIX}"), args.shape.tests().replace("SCRIPT", &own_name));
+    // Both or none: a script without its tests would be half of what was asked for.
+    [&file, &tests].into_iter().try_for_each(|path| args.existing.check(Path::new(path)))?;
     save(Path::new(&file), args.existing, |out| out.write_all(text.as_bytes()))?;
     if language == ScriptLanguage::JavaScript {
         describe(Path::new(&file))?;
     }
-    let mut next = Vec::new();
+    save(Path::new(&tests), args.existing, |out| out.write_all(cases.as_bytes()))?;
+    let mut next = vec![format!("whither test {}", shell_word(&tests))];
     if !Path::new("nodes.json").exists() {
         next.push("whither new nodes --out nodes.json".to_owned());
     }
     next.push(format!("whither place --nodes nodes.json --script {} --explain", shell_word(&file)));
-    print_next_steps(&format!("wrote {}", shell_word(&file)), &next);
+    print_next_steps(&format!("wrote {} and {}", shell_word(&file), shell_word(&tests)), &next);
     Ok(())
 }
 

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use boa_engine::object::JsObject;
-use boa_engine::{Context, JsNativeError, JsResult, Source as Text};
+use boa_engine::{Context, JsNativeError, JsResult, JsValue, Source as Text};
 
 use crate::engine::Settings;
 use crate::model::{Node, NodeParts, Position, SlotIndex, Thrown};
 use crate::script::{
-    CallContext, Engine, LoadError, NodeFunction, RequestPath, Run, Script, ScriptError, ScriptShape, ScriptSource,
-    see_login_alone,
+    CallContext, Coverage, Engine, LoadError, NodeFunction, PointCounter, RequestPath, Run, Script, ScriptError,
+    ScriptShape, ScriptSource, see_login_alone,
 };
 
 use super::analysis::depends::Depends;
@@ -29,9 +29,9 @@ use super::globals::Globals;
 use super::isolate::Isolate;
 use super::nodes::{Documents, KeptObjects};
 use super::run::JavaScriptRun;
-use super::thrown;
 use super::tools::ObjectOwner;
 use super::wrapper::Wrapper;
+use super::{counter, thrown};
 
 /// The number of undeclared names in remarks.
 const MAX_REMARKS: usize = 10;
@@ -45,12 +45,15 @@ struct JavaScriptEngine {
     /// Created before the first isolate, so that the collector observes the isolate's allocations.
     collector: Rc<Collector>,
     isolate: RefCell<Option<Rc<Isolate>>>,
+    /// The counts of what runs, where coverage is wanted.
+    coverage: RefCell<Option<Rc<Coverage>>>,
 }
 
 impl JavaScript {
     pub(super) fn new(settings: &Settings) -> Self {
         let collector = Rc::new(Collector::new(Rc::clone(&settings.alarm)));
-        Self(Rc::new(JavaScriptEngine { settings: settings.clone(), collector, isolate: RefCell::default() }))
+        let (settings, isolate, coverage) = (settings.clone(), RefCell::default(), RefCell::default());
+        Self(Rc::new(JavaScriptEngine { settings, collector, isolate, coverage }))
     }
 
     /// Returns a context that no script has spoiled.
@@ -72,6 +75,10 @@ impl JavaScript {
 }
 
 impl Engine for JavaScript {
+    fn cover(&self, coverage: &Rc<Coverage>) {
+        *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
+    }
+
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
         let limits = &self.0.settings.limits;
         let source = &source.text()?;
@@ -81,11 +88,17 @@ impl Engine for JavaScript {
         }
         check_depth(source, limits.source_depth)?;
         let reading = source::read(source)?;
+        let mut wrapper = Wrapper::new(source, &reading);
+        let counter = self.0.coverage.borrow().as_ref().and_then(|coverage| {
+            let points = wrapper.count()?;
+            Some(coverage.script(&source.file, points))
+        });
         let mut program = JavaScriptProgram {
             engine: self.clone(),
+            counter,
             shape: reading.shape,
             needs: Cell::new(ScriptNeeds::of(&reading.survey)),
-            wrapper: Wrapper::new(source, &reading),
+            wrapper,
             survey: reading.survey,
             reads: reading.reads,
             sees_login_alone: reading.depends.paths.as_deref().is_some_and(see_login_alone),
@@ -149,6 +162,8 @@ impl ScriptNeeds {
 /// A script that can be run.
 pub(super) struct JavaScriptProgram {
     engine: JavaScript,
+    /// The counter of the script's statements, where coverage is wanted.
+    counter: Option<PointCounter>,
     shape: ScriptShape,
     survey: Survey,
     reads: FunctionReads,
@@ -250,6 +265,11 @@ impl JavaScriptProgram {
     /// Whether per-node functions can look at the sessions of the user.
     pub(super) fn may_read_user_sessions(&self) -> bool {
         self.depends.paths.is_none()
+    }
+
+    /// What a run of the top level is given: the function that counts, where it counts.
+    pub(super) fn arguments(&self, context: &mut Context) -> Vec<JsValue> {
+        self.counter.iter().map(|counter| counter::function(counter, context)).collect()
     }
 
     pub(super) fn wrapper(&self) -> &Wrapper {

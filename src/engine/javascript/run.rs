@@ -72,7 +72,7 @@ impl<'a> JavaScriptRun<'a> {
         let factory = self.program.factory(&self.isolate, context)?;
         // Also in strict code, `this` at the top level of a script is the global object.
         let global = context.global_object().into();
-        let returned = factory.call(&global, &[], context)?;
+        let returned = factory.call(&global, &self.program.arguments(context), context)?;
         returned.as_object().ok_or_else(|| missing("the top level").into())
     }
 

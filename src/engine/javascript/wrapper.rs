@@ -8,13 +8,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::Position;
-use crate::script::{PerNode, ScriptShape, SourceText};
+use crate::script::{CoveragePoint, PerNode, ScriptShape, SourceText};
 
 use super::analysis::edits::{Edit, Moves, Place, apply, offsets};
 use super::analysis::lengths::computed;
 use super::analysis::source::{EntryPoint, JavaScriptSource};
 use super::analysis::tree;
+use super::counting::{self, Counted};
 
+/// The wrapper's text before and after the source.
+const HEAD: &str = "(function(){\n";
+const TAIL: &str = "\n;return";
 /// The number of lines before the first line of the source.
 const LINES_BEFORE: u32 = 1;
 
@@ -25,6 +29,8 @@ pub(super) struct Wrapper {
     text: String,
     /// The moved columns of the edited source.
     moves: Moves,
+    /// What counters moved after that.
+    counted: Moves,
 }
 
 impl Wrapper {
@@ -46,8 +52,32 @@ impl Wrapper {
             }
         };
         let (own, moves) = edited(&own, named, reading);
-        let text = format!("(function(){{\n{own}\n;return{{{result}}}}})");
-        Self { file: Arc::clone(&source.file), source: Arc::clone(&source.text), text, moves }
+        let text = format!("{HEAD}{own}{TAIL}{{{result}}}}})");
+        Self {
+            file: Arc::clone(&source.file),
+            source: Arc::clone(&source.text),
+            text,
+            moves,
+            counted: Moves::default(),
+        }
+    }
+
+    /// Puts counters into the source, and returns what they count; absent where that cannot be done. The factory that
+    /// the text makes takes the function that counts.
+    pub(super) fn count(&mut self) -> Option<Vec<CoveragePoint>> {
+        let own = self.text.strip_prefix(HEAD)?;
+        let (own, tail) = own.split_at(own.rfind(TAIL)?);
+        let mut counter = "count$".to_owned();
+        while own.contains(&counter) {
+            counter.push('$');
+        }
+        let Counted { text, moves, mut points } = counting::count(own, &counter)?;
+        for point in &mut points {
+            point.column = self.moves.back(point.line, point.column);
+        }
+        self.text = format!("(function({counter}){{\n{text}{tail}");
+        self.counted = moves;
+        Some(points)
     }
 
     pub(super) fn file(&self) -> &str {
@@ -69,7 +99,7 @@ impl Wrapper {
     /// Returns the place in the administrator's source that is at `line` and `column` of the wrapped text.
     pub(super) fn own_position(&self, line: u32, column: u32) -> Option<Position> {
         let line = line.checked_sub(LINES_BEFORE).filter(|line| *line > 0)?;
-        let column = self.moves.back(line, column);
+        let column = self.moves.back(line, self.counted.back(line, column));
         Some(Position { file: Arc::clone(&self.file), line, column })
     }
 }

@@ -7,13 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rhai::{Dynamic, EvalAltResult, Map};
+use rhai::{ASTNode, Dynamic, EvalAltResult, Map};
 
 use crate::clock::{Alarm, Dice, Overtime};
 use crate::engine::words::NOT_PURE;
 use crate::model::SlotIndex;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
+
+use super::coverage::NodeCounter;
 
 /// The number of operations between two looks at the alarm. A single operation may go through the largest possible
 /// list.
@@ -39,6 +41,8 @@ pub(super) struct RhaiCallContext {
     /// The properties that the script set on nodes, by slot.
     writes: RefCell<BTreeMap<usize, Map>>,
     has_writes: Cell<bool>,
+    /// The counter of the script whose call is running, where coverage is wanted.
+    counter: RefCell<Option<Rc<NodeCounter>>>,
 }
 
 /// The reason why a script was stopped.
@@ -62,6 +66,7 @@ impl RhaiCallContext {
             lines: RefCell::default(),
             writes: RefCell::default(),
             has_writes: Cell::default(),
+            counter: RefCell::default(),
         }
     }
 
@@ -76,6 +81,18 @@ impl RhaiCallContext {
         self.polls_left.set(MAX_OPERATIONS / u64::from(POLL_EVERY));
         self.stopped.set(None);
         self.forget_writes();
+    }
+
+    /// Sets the counter of the calls from now on.
+    pub(super) fn count_with(&self, counter: Option<Rc<NodeCounter>>) {
+        *self.counter.borrow_mut() = counter;
+    }
+
+    /// Counts that `node` of the running script is evaluated.
+    pub(super) fn reached(&self, node: ASTNode<'_>) {
+        if let Some(counter) = &*self.counter.borrow() {
+            counter.reached(node);
+        }
     }
 
     /// Counts an operation; `Some` ends the script.

@@ -13,6 +13,7 @@ mod call_context;
 mod comments;
 mod comparisons;
 mod convert;
+mod coverage;
 mod definitions;
 mod depends;
 mod fields;

@@ -10,12 +10,13 @@ use crate::engine::reads::Reads;
 use crate::engine::residents::NodeCache;
 use crate::model::NodeParts;
 use crate::script::{
-    CallContext, Engine, LoadError, NodeFunction, RequestPath, Run, Script, ScriptError, ScriptShape, ScriptSource,
-    SourceText, see_login_alone,
+    CallContext, Coverage, Engine, LoadError, NodeFunction, RequestPath, Run, Script, ScriptError, ScriptShape,
+    ScriptSource, SourceText, see_login_alone,
 };
 
 use super::call_context::RhaiCallContext;
 use super::comments::without_comments;
+use super::coverage::{self, NodeCounter, PointsOfTree};
 use super::definitions::Definitions;
 use super::depends::depends;
 use super::input::RhaiRequestWishes;
@@ -37,6 +38,8 @@ pub(super) struct RhaiEngine {
     source_bytes: usize,
     /// The sizes in force.
     sizes: Cell<Sizes>,
+    /// The counts of what runs, where coverage is wanted.
+    coverage: RefCell<Option<Rc<Coverage>>>,
 }
 
 impl Rhai {
@@ -45,7 +48,8 @@ impl Rhai {
         let source_bytes = settings.limits.source_bytes;
         let language = RefCell::new(language(&context, settings.limits.source_depth));
         let (residents, sizes) = (NodeCache::default(), Cell::new(Sizes::over(0)));
-        Self(Rc::new(RhaiEngine { language, context, residents, source_bytes, sizes }))
+        let coverage = RefCell::default();
+        Self(Rc::new(RhaiEngine { language, context, residents, source_bytes, sizes, coverage }))
     }
 }
 
@@ -60,6 +64,11 @@ impl RhaiEngine {
 }
 
 impl Engine for Rhai {
+    fn cover(&self, coverage: &Rc<Coverage>) {
+        coverage::install(&mut self.0.language.borrow_mut(), &self.0.context);
+        *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
+    }
+
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
         let inner = &self.0;
         let source = source.text()?;
@@ -85,7 +94,12 @@ impl Engine for Rhai {
         // Functions that depend only on values of the request itself read no sessions, which come from the cluster.
         let login_alone = depends.as_deref().is_some_and(see_login_alone);
         let wishes = RhaiRequestWishes { fields: wanted, user_sessions: depends.is_none(), login_alone };
-        Ok(Box::new(RhaiProgram { engine, source, ast, shape, entry, wishes, reads, depends }))
+        let counter = inner.coverage.borrow().as_ref().map(|coverage| {
+            let tree = PointsOfTree::of(&ast);
+            let counter = coverage.script(&source.file, tree.points());
+            Rc::new(tree.counted_by(counter))
+        });
+        Ok(Box::new(RhaiProgram { engine, source, ast, shape, entry, wishes, reads, depends, counter }))
     }
 }
 
@@ -103,6 +117,8 @@ pub(super) struct RhaiProgram {
     reads: Reads,
     /// The paths into the request on which these functions depend beside the node, where the paths are known.
     depends: Option<Vec<RequestPath>>,
+    /// The counter of the script's nodes, where coverage is wanted.
+    pub(super) counter: Option<Rc<NodeCounter>>,
 }
 
 impl RhaiProgram {

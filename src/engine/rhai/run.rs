@@ -86,6 +86,7 @@ impl<'a> RhaiRun<'a> {
     fn invoke(&self, name: &str, args: impl FuncArgs, dice: Option<Dice>) -> Result<Dynamic, ScriptError> {
         let engine = self.program.engine();
         engine.context.set(dice);
+        engine.context.count_with(self.program.counter.clone());
         engine.fit(self.call_context.cluster.len());
         let language = engine.language.borrow();
         let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);

@@ -78,6 +78,7 @@ pub(in crate::front) fn setup_of(chains: Vec<ChainSpec>) -> Setup {
         waiting_per_user: 20,
         digest: "own-chains".into(),
         retries: 2,
+        recorded_decisions: 0,
         programs: ProgramLimits::default(),
         environment: Vec::new(),
     }

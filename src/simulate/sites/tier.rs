@@ -317,6 +317,7 @@ fn setup() -> Setup {
         waiting_per_user: 0,
         digest: "simulated".into(),
         retries: 3,
+        recorded_decisions: 0,
         programs: ProgramLimits::default(),
         environment: Vec::new(),
     }

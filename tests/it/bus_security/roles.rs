@@ -120,6 +120,7 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         "whither.cordon",
         "whither.uncordon",
         "whither.reload",
+        "whither.decision",
         "whither.drain",
         "whither.nodes",
         "whither.events.node-1",
