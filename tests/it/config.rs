@@ -172,6 +172,7 @@ fn every_figure_is_read_from_its_own_key() {
         service.cooldown_s,
         service.cooldown_users,
         service.retries,
+        service.recorded_decisions,
         service.workers,
         limits.script_ms,
         limits.script_us_per_candidate,
