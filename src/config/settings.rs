@@ -45,7 +45,7 @@ pub struct ServiceSettings {
     pub cooldown: Cooldown,
     /// [`figure::RETRIES`].
     pub retries: u32,
-    /// Of so many of the last decisions nodes and request are kept.
+    /// [`figure::RECORDED_DECISIONS`].
     pub recorded_decisions: u32,
     /// [`figure::WORKERS`].
     pub workers: u32,

@@ -12,6 +12,7 @@ mod typescript;
 
 use serde_json::Value;
 
+use crate::config::suite;
 use crate::model::dictionary::FieldDoc;
 
 pub use observed::Observed;
@@ -48,7 +49,7 @@ pub const PROJECT: TypeFile = TypeFile {
 };
 
 /// Every file, a line each.
-pub const FILES: [TypeFile; 7] = [
+pub const FILES: [TypeFile; 8] = [
     DEFINITIONS,
     PROJECT,
     TypeFile { name: "whither.d.rhai", about: "types of Rhai steps", render: |_| rhai::definitions() },
@@ -56,6 +57,7 @@ pub const FILES: [TypeFile; 7] = [
     TypeFile { name: "request.schema.json", about: "a request", render: |_| pretty(&schema::request()) },
     TypeFile { name: "reply.schema.json", about: "a reply", render: |_| pretty(&reply::reply()) },
     TypeFile { name: "config.schema.json", about: "the config", render: |_| pretty(&config::config()) },
+    TypeFile { name: "suite.schema.json", about: "a file of tests", render: |_| pretty(&suite::schema::schema()) },
 ];
 
 fn pretty(schema: &Value) -> String {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::shell::Shell;
 
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     "whither.d.ts",
     "jsconfig.json",
     "whither.d.rhai",
@@ -12,6 +12,7 @@ const ALL: [&str; 7] = [
     "request.schema.json",
     "reply.schema.json",
     "config.schema.json",
+    "suite.schema.json",
 ];
 
 #[test]

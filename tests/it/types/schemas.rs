@@ -188,3 +188,26 @@ fn configs() {
     }
     check("config.schema.json", &right.map(|text| config(&text)), &wrong.map(|text| config(&text)));
 }
+
+/// `whither test` reads the files of tests, so that reader and schema can be asked the same.
+#[test]
+fn suites() {
+    let shipped = |name: &str| [env!("CARGO_MANIFEST_DIR"), "scripts", name].iter().collect::<std::path::PathBuf>();
+    let names = ["allow-list", "gpu-for-group", "login-nodes", "sticky-user", "weighted-load"];
+    let right = names.map(|name| std::fs::read_to_string(shipped(&format!("{name}.test.toml"))).unwrap());
+    let case = "[[case]]\nname = \"a\"\nnodes = [{ id = \"a\" }]\nexpect = { node = \"a\" }\n";
+    let steps = "steps = [\"builtin:fewest-sessions\"]\n";
+    let wrong = [
+        steps.to_owned(),
+        format!("{steps}stesp = 1\n{case}"),
+        format!("steps = 7\n{case}"),
+        format!("{steps}{case}repeat = \"often\"\n"),
+        format!("{steps}{}", case.replace("node = \"a\"", "nood = \"a\"")),
+    ];
+    for text in &wrong {
+        let shell = Shell::new();
+        shell.write("a.test.toml", text);
+        assert_eq!(shell.whither(["test"]).code, Some(2), "{text}");
+    }
+    check("suite.schema.json", &right.map(|text| config(&text)), &wrong.map(|text| config(&text)));
+}
