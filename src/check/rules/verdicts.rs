@@ -155,8 +155,8 @@ fn whole<'t>(flow: &ValueFlow<'t>) -> Option<&'t crate::script::tree::FunctionTr
     flow.functions.get(*number)?.tree
 }
 
-/// Returns the place of a way through the function of the whole list on which nothing is returned; absent where there is
-/// none, and where the function never chooses at all.
+/// Returns the place of a way through the function of the whole list on which nothing is returned; absent where there
+/// is none, and where the function never chooses at all.
 #[must_use]
 pub(in crate::check) fn passes(flow: &ValueFlow<'_>) -> Option<SourceRange> {
     let function = whole(flow)?;
