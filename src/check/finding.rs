@@ -63,7 +63,7 @@ pub struct CheckedFile {
     pub text: Arc<str>,
     /// The findings in the order of their places.
     pub findings: Vec<Finding>,
-    /// How many more there are, past [`MAX_FINDINGS`].
+    /// The number of further findings, past [`MAX_FINDINGS`].
     pub more: usize,
 }
 
@@ -105,7 +105,7 @@ impl Fix {
 }
 
 impl CheckedFile {
-    /// Returns `findings` about `file`, in order and as many as are told.
+    /// Returns the findings about `file`, in order, and at most [`MAX_FINDINGS`].
     #[must_use]
     pub fn new(file: Arc<str>, text: Arc<str>, mut findings: Vec<Finding>) -> Self {
         let place = |finding: &Finding| finding.span.as_ref().map_or((0, 0), |span| (span.start, span.end));

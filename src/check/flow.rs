@@ -20,7 +20,7 @@ use super::finding::Finding;
 use super::value::{Thing, Worth};
 pub(in crate::check) use variables::{Variable, VariableEvent, VariableEventKind};
 
-/// How often the tree is walked at most before the rules look.
+/// The most walks before the rules look.
 const MAX_WALKS: usize = 12;
 /// The most characters of an expression that a message repeats.
 const MAX_SHOWN: usize = 48;
@@ -77,7 +77,7 @@ pub(in crate::check) struct FlowRecord {
     pub(in crate::check) lists: Vec<(ListKey, SourceRange)>,
     /// Members of objects of the top level that are stepped once in a call, each with the member's name.
     pub(in crate::check) member_steps: Vec<(String, SourceRange)>,
-    /// Lists that are sorted where nobody takes the result.
+    /// Lists that are sorted where the result is not used.
     pub(in crate::check) sorts: Vec<(ListKey, SourceRange, Option<usize>)>,
     /// Texts that stand for ids of nodes.
     pub(in crate::check) ids: Vec<(String, SourceRange)>,
@@ -178,7 +178,7 @@ impl<'t> ValueFlow<'t> {
         self.tree.dialect == Dialect::JavaScript
     }
 
-    /// The number of the function around the place that is looked at.
+    /// Returns the number of the function around the place that is looked at.
     #[must_use]
     pub(in crate::check) fn function(&self) -> Option<usize> {
         self.around.last().copied()
@@ -314,7 +314,7 @@ impl<'t> ValueFlow<'t> {
     }
 }
 
-/// The functions that whither calls.
+/// Returns the functions that whither calls.
 fn roles(tree: &SyntaxTree) -> BTreeMap<usize, FunctionRole> {
     let mut roles = BTreeMap::new();
     for statement in &tree.body {
@@ -337,7 +337,7 @@ fn roles(tree: &SyntaxTree) -> BTreeMap<usize, FunctionRole> {
     roles
 }
 
-/// The functions that a statement of the top level defines, with their names.
+/// Returns the functions that a statement of the top level defines, with their names.
 fn defined(statement: &Stmt) -> Vec<(Option<&str>, &FunctionTree)> {
     match &statement.kind {
         StmtKind::Function(function) => vec![(function.name.as_deref(), function)],

@@ -2,7 +2,7 @@
 
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Stmt, StmtKind};
 
-/// How the ways through statements end.
+/// The ends of the ways through statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Ends {
     /// Whether a way goes on behind them.

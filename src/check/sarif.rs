@@ -9,7 +9,7 @@ use crate::script::tree::SourceRange;
 
 /// The schema of a document.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
-/// Where the pages of codes are.
+/// The file with the pages of codes.
 const PAGES: &str = "docs/src/reference/checks.md";
 
 /// Returns `files` as a SARIF log.
@@ -83,7 +83,7 @@ fn region(text: &str, span: &SourceRange) -> Value {
     json!({"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column})
 }
 
-/// A path as a relative reference, in which blanks and signs are written by their numbers.
+/// Returns a path as a relative reference, in which blanks and signs are written by their numbers.
 fn uri(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
     path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()

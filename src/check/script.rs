@@ -30,15 +30,15 @@ pub struct ScriptReport {
     pub findings: Vec<Finding>,
     /// The ids that are written into the script, with their places.
     pub ids: Vec<(String, SourceRange)>,
-    /// How the script ends a chain.
+    /// The effect of the script on the end of a chain.
     pub ending: ChainEnding,
-    /// Where a way through the function of the whole list returns nothing.
+    /// The place of a way through the function of the whole list that returns nothing.
     pub passes: Option<SourceRange>,
-    /// Where the function is that never chooses.
+    /// The place of the function that never chooses.
     pub narrows: Option<SourceRange>,
 }
 
-/// How a script ends a chain, as far as can be told.
+/// The effect of a script on the end of a chain, as far as can be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChainEnding {
     /// The script may choose a node, or not.
@@ -135,7 +135,7 @@ fn refused(error: &LoadError, content: &Content) -> Finding {
     Finding::new(Code::BrokenSource, span, error.message.clone())
 }
 
-/// The byte of `text` at `line` and `column`, both from 1.
+/// Returns the byte of `text` at `line` and `column`, both from 1.
 fn offset(text: &str, line: u32, column: u32) -> usize {
     let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
     let start: usize = text.split_inclusive('\n').take(index(line)).map(str::len).sum();

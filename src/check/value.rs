@@ -3,9 +3,9 @@
 //! A worth only grows: the values that a variable is given at several places are joined, and where these disagree
 //! nothing is known. So no finding follows from a guess.
 
-/// How deep lists and records may lie in each other.
+/// The most levels of lists and records within each other.
 const MAX_DEPTH: usize = 4;
-/// How many members of an object that a script makes are told apart.
+/// The most members of an object of the script that are distinguished.
 const MAX_MEMBERS: usize = 32;
 
 /// The worth of an expression.

@@ -1,4 +1,4 @@
-//! How a command finds the bus: options over the config over the default address.
+//! The options for the bus: options over the config over the default address.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use crate::nats::{Address, Bus, ConnectError, Connection, Reread, login_kind};
 use super::exit::{self, CommandExit};
 use super::problem;
 
-/// Where NATS is when nothing says otherwise.
+/// The address of NATS where neither options nor the config name an address.
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 
-/// How to reach a running service.
+/// The options for reaching a running service.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Bus")]
 pub struct BusArgs {
@@ -80,8 +80,8 @@ impl BusArgs {
         Ok((connection, namespace))
     }
 
-    /// The ways to log in: those that are given here, and those `of_config` that nothing here takes the place of. That they
-    /// are too many is said at the connect.
+    /// Returns the logins: the logins of the options, and those `of_config` of other kinds. More than a single login is
+    /// an error of the connect.
     fn logins(&self, of_config: Vec<Login>) -> Vec<Login> {
         let token = self.token.as_deref().map(|token| Login::Token(token.into()));
         let given: Vec<_> = self.credentials.clone().map(Login::Credentials).into_iter().chain(token).collect();
@@ -90,7 +90,7 @@ impl BusArgs {
         given.into_iter().chain(others).collect()
     }
 
-    /// A connection for a command that asks once; `config` is the file to read the address from.
+    /// Opens a connection for a command that asks once; `config` is the file to read the address from.
     ///
     /// # Errors
     /// A config that cannot be used, or settings that can never work.
@@ -136,7 +136,7 @@ pub(super) fn load(path: &Path) -> Result<Config, CommandExit> {
     config::load(path, loading).map_err(|errors| problem::exit(&errors))
 }
 
-/// The connection that the config describes.
+/// Returns the connection that the config describes.
 fn connection(nats: &Nats) -> Result<Connection, CommandExit> {
     let servers =
         nats.urls.iter().map(|url| url.reveal().parse().map_err(CommandExit::usage)).collect::<Result<_, _>>()?;

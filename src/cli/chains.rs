@@ -18,7 +18,7 @@ use super::exit::CommandExit;
 use super::request::RequestArgs;
 use super::{fastx, problem};
 
-/// Where a chain is looked for when none is named.
+/// The paths at which a config is looked for when none is named.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
 
 /// The most bytes of a config that are searched for sections.
@@ -59,7 +59,7 @@ impl ChainArgs {
         scripts.chain([path]).chain(steps).collect()
     }
 
-    /// The chains to run: from `--script`, else from the config.
+    /// Loads the chains to run: from `--script`, else from the config.
     ///
     /// # Errors
     /// Everything that is wrong with a step or the config.
@@ -132,7 +132,7 @@ impl Chains {
         }
     }
 
-    /// The chain of `action`.
+    /// Returns the chain of `action`.
     ///
     /// # Errors
     /// The actions that there are chains for.
@@ -153,7 +153,7 @@ fn environment(config: &Config) -> Result<Vec<(String, String)>, CommandExit> {
     Ok(settings::program_environment(listed, &beside))
 }
 
-/// The config that is read where none is named: the first that is there and that this user may read.
+/// Returns the config that is read where none is named: the first that is there and that this user may read.
 pub(super) fn default_config() -> Option<PathBuf> {
     let may_read = |path: &PathBuf| path.is_file() && std::fs::File::open(path).is_ok();
     DEFAULT_CONFIGS.into_iter().map(PathBuf::from).find(may_read)

@@ -15,8 +15,8 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Starts the log, closes this process's memory to other processes, and lets the process open as many descriptors as the
-/// system allows. From here on a panic is in the log, and ends the process.
+/// Starts the log, closes this process's memory to other processes, and lets the process open as many descriptors as
+/// the system allows. From here on a panic is in the log, and ends the process.
 pub(super) fn begin(format: LogFormat) -> Result<(), CommandExit> {
     let format = match format {
         LogFormat::Text => log::Format::Text,

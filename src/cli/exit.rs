@@ -1,4 +1,4 @@
-//! How a command ends: the exit codes of the contract, and the words that go with them.
+//! The end of a command: the exit codes of the contract, and the messages.
 
 use std::fmt;
 
@@ -41,13 +41,13 @@ pub struct CommandExit {
 }
 
 impl CommandExit {
-    /// The end with `code` and `message`.
+    /// Returns the exit with `code` and `message`.
     #[must_use]
     pub fn new(code: u8, message: impl fmt::Display) -> Self {
         Self { code, message: message.to_string(), told: String::new() }
     }
 
-    /// The end with `code` where everything has been said.
+    /// Returns the exit with `code` where every message was printed already.
     #[must_use]
     pub fn shown(code: u8) -> Self {
         Self { code, message: String::new(), told: String::new() }
@@ -65,7 +65,7 @@ impl CommandExit {
         Self::new(USAGE, message)
     }
 
-    /// The end that a placement's failure is.
+    /// Returns the exit for a placement's failure.
     #[must_use]
     pub fn failed(failure: &Failure) -> Self {
         Self::new(code(failure.name), Plain(failure))
@@ -80,7 +80,7 @@ impl fmt::Display for CommandExit {
 
 impl std::error::Error for CommandExit {}
 
-/// The exit code of a placement that failed for `name`.
+/// Returns the exit code of a placement that failed for `name`.
 #[must_use]
 pub const fn code(name: FailureName) -> u8 {
     match name {

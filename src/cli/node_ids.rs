@@ -12,7 +12,7 @@ use super::bus::BusArgs;
 use super::exit::CommandExit;
 use super::{nodes_file, remote};
 
-/// How many nodes are asked for at a time.
+/// The number of nodes in a page of the answer.
 const PAGE: usize = 1_000;
 
 /// Returns the ids in the node list `file`, else those of the service of `bus`; nothing where neither is given.

@@ -43,7 +43,7 @@ fn write(answer: &str) -> Result<(), CommandExit> {
     written.map_err(|error| CommandExit::new(exit::OTHER, format!("the answer could not be written: {error}")))
 }
 
-/// Writes `aside` as lines of standard error, if anybody reads that.
+/// Writes `aside` as lines of standard error; a failing write is ignored.
 pub fn aside(aside: impl Display) {
     let lines = format!("{}\n", plain::lines(&aside.to_string()));
     match AutoStream::choice(&io::stderr()) {

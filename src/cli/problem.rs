@@ -14,7 +14,7 @@ use crate::{log, plain};
 
 use super::exit::{self, CommandExit};
 
-/// How problems are shown.
+/// The form in which problems are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemFormat {
     /// `file:line:col: message`, which editors and `grep` understand.
@@ -38,7 +38,7 @@ impl ProblemFormat {
     }
 }
 
-/// The end of a command over `errors`, which are shown already.
+/// Returns the exit of a command over `errors`, which are shown already.
 #[must_use]
 pub fn exit(errors: &ConfigErrors) -> CommandExit {
     report(errors);
@@ -56,7 +56,7 @@ pub fn report(errors: &ConfigErrors) {
     log::print_line(&plain::lines(&render(errors, ProblemFormat::of_stderr())));
 }
 
-/// `errors` as text that ends in a line feed.
+/// Renders `errors` as text that ends in a line feed.
 #[must_use]
 pub fn render(errors: &ConfigErrors, look: ProblemFormat) -> String {
     let theme = match look {

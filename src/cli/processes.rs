@@ -19,11 +19,11 @@ use crate::host;
 
 use super::output;
 
-/// How long a process may take to come up.
+/// The most time for a process to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most time for a process to end after SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// Between two looks at a process that comes up.
+/// The interval at which a process that comes up is polled.
 const LOOK: Duration = Duration::from_millis(50);
 /// A client that does not answer is dropped within four seconds, as in `scripts/nats/`.
 const NATS_CONFIG: &str = "ping_interval: \"1s\"\nping_max: 2\n";
@@ -121,7 +121,7 @@ impl Processes {
         }
     }
 
-    /// That every process still runs.
+    /// Checks that every process still runs.
     pub(super) fn check(&mut self) -> Result<(), CommandExit> {
         let ended = self.running.iter_mut().find_map(|(name, process)| Some((name.clone(), process.try_wait().ok()??)));
         match ended {
@@ -142,7 +142,7 @@ impl Processes {
         std::fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
     }
 
-    /// A file of the folder.
+    /// Returns the path of the file `name` in the folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -159,7 +159,7 @@ pub(super) fn whither(command: &str) -> Command {
     process
 }
 
-/// The first `program` of PATH.
+/// Returns the first `program` of PATH.
 pub(super) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|program| program.is_file())

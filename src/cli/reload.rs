@@ -20,8 +20,8 @@ const COMPILING: Duration = Duration::from_secs(120);
 
 /// Have the service read its config again, wait, and say what is wrong with it.
 ///
-/// Every replica of the service reads its own config and compiles its scripts. Where that works, the new chains take over as
-/// soon as their workers are ready; where it does not, the old ones stay.
+/// Every replica of the service reads its own config and compiles its scripts. Where that works, the new chains take
+/// over as soon as their workers are ready; where it does not, the old ones stay.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 every replica has read its config · 1 no answer · 2 a config or a script cannot be used"

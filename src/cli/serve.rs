@@ -122,7 +122,8 @@ fn exit_of(error: ServiceError) -> CommandExit {
 }
 
 /// Returns the number of threads of the front. The front's work is one task and the connection beside that task: on few
-/// processors, which the workers and perhaps the NATS server want too, wake-ups between threads cost more than they bring.
+/// processors, which the workers and perhaps the NATS server want too, wake-ups between threads cost more than they
+/// bring.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get() / 2).clamp(1, 4)
 }

@@ -14,7 +14,7 @@ use super::output;
 /// The width of a table, in columns, on a terminal that reports a width of 0.
 const WIDTH: u16 = 80;
 
-/// An empty table with `headings`.
+/// Returns an empty table with `headings`.
 #[must_use]
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();

@@ -86,7 +86,7 @@ fn lines(folder: &Path, written: &[Written]) -> String {
     written.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The names that the nodes in `list` have.
+/// Returns the names that the nodes in `list` have.
 fn observed(list: Option<&Path>) -> Result<Observed, CommandExit> {
     let Some(list) = list else { return Ok(Observed::default()) };
     let nodes = nodes_file::read(Some(list), ScriptLimits::default().source_bytes)?;

@@ -11,8 +11,8 @@ use crate::script::Content;
 const MAX_WIDTH: usize = 100;
 const MAX_BEFORE: usize = 70;
 
-/// Returns the line of `position` in the script of that name in `set`, drawn with a mark, or `None` if the script has no
-/// such line.
+/// Returns the line of `position` in the script of that name in `set`, drawn with a mark, or `None` if the script has
+/// no such line.
 #[must_use]
 pub fn excerpt(set: &ChainSet, position: &Position) -> Option<String> {
     let steps = set.chains.iter().flat_map(|chain| &chain.steps);

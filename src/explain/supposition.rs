@@ -145,7 +145,7 @@ impl Supposition {
         !self.login.is_empty() && named == Some(&self.login)
     }
 
-    /// Ends the newest sessions, those of other users first, or adds sessions of nobody.
+    /// Ends the newest sessions, those of other users first, or adds sessions without a user.
     fn set_sessions(&mut self, count: u64) -> Option<()> {
         let count = usize::try_from(count).ok()?;
         self.reserved.truncate(count);

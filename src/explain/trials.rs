@@ -14,7 +14,7 @@ use super::supposition::Supposition;
 /// The most decisions that a search tries, whatever the search's time.
 pub const MAX_TRIES: u64 = 20_000;
 
-/// How much a search may cost.
+/// The most time and tries that a search may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchBudget {
     /// The time in microseconds, by the evaluator's stopwatch.
@@ -49,12 +49,12 @@ impl<'a> Trials<'a> {
         Self { rehearsal, ask, node: Arc::clone(node), made, budget, start_us, tries: 0 }
     }
 
-    /// The question that is tried.
+    /// Returns the question that is tried.
     pub(super) fn ask(&self) -> &Ask {
         &self.ask
     }
 
-    /// The number of decisions tried so far.
+    /// Returns the number of decisions tried so far.
     pub(super) fn tries(&self) -> u64 {
         self.tries
     }
@@ -62,7 +62,7 @@ impl<'a> Trials<'a> {
     /// Whether the node is chosen where `field` is `value` on top of `supposition`.
     ///
     /// # Errors
-    /// How the search ends, where the budget is spent.
+    /// The reason for an early end, where the budget is spent.
     pub(super) fn works_with(
         &mut self,
         supposition: &Supposition,

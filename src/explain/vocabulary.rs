@@ -110,12 +110,12 @@ impl Vocabulary {
         self.members.iter().filter(of_object).map(|(_, member)| member.as_str())
     }
 
-    /// The numbers in the sources.
+    /// Returns the numbers in the sources.
     pub(super) fn numbers(&self) -> &[f64] {
         &self.numbers
     }
 
-    /// The texts in quotes in the sources.
+    /// Returns the texts in quotes in the sources.
     pub(super) fn texts(&self) -> &[String] {
         &self.texts
     }

@@ -76,7 +76,7 @@ fn of_key(key: &ConfigKey) -> Value {
     described(schema.into(), format!("{} Expected: {}.", sentence(key.about), key.expected))
 }
 
-/// The type that the words `expected` say.
+/// Returns the schema of the type that `expected` describes.
 fn read(expected: &str) -> Value {
     if expected == "`true` or `false`" {
         return json!({"type": "boolean"});
@@ -100,13 +100,13 @@ fn read(expected: &str) -> Value {
     text
 }
 
-/// The numbers of `1 to 64`.
+/// Returns the numbers of `1 to 64`.
 fn range(expected: &str) -> Option<(u32, u32)> {
     let (least, most) = expected.split_once(" to ")?;
     Some((least.parse().ok()?, most.parse().ok()?))
 }
 
-/// The words of `` `"fast"` or `"strict"` ``, where there is nothing else.
+/// Returns the words of `` `"fast"` or `"strict"` ``, where there is nothing else.
 fn alternatives(expected: &str) -> Option<Vec<String>> {
     let parts = expected.split('`').enumerate();
     let (words, between): (Vec<_>, Vec<_>) = parts.partition(|(place, _)| place % 2 == 1);

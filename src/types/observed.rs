@@ -16,7 +16,7 @@ use crate::model::dictionary::{FieldDoc, NODE, NODE_FIELDS, SESSION, members};
 const MAX_NAMES: usize = 500;
 /// The place of sessions among the objects of a node.
 const SESSIONS: &str = "session";
-/// How deep objects and lists are looked into.
+/// The depth to which objects and lists are searched.
 const MAX_DEPTH: usize = 4;
 
 /// The names and types of fields that were seen on nodes.
@@ -70,23 +70,23 @@ impl Observed {
         own.into_iter().filter(|(name, _)| !is_known(name)).for_each(|(name, value)| note(names, name, value, 0));
     }
 
-    /// The members of a session beside those that all sessions have.
+    /// Returns the members of a session beside those that all sessions have.
     pub(super) fn of_sessions(&self) -> String {
         self.members_of(SESSIONS)
     }
 
-    /// The members that stand at the top level of a node beside those that all nodes have.
+    /// Returns the members that stand at the top level of a node beside those that all nodes have.
     pub(super) fn top_level(&self) -> String {
         listed(&self.top)
     }
 
-    /// The members of the object at `path` of a node.
+    /// Returns the members of the object at `path` of a node.
     pub(super) fn members_of(&self, path: &str) -> String {
         self.inner.get(path).map(listed).unwrap_or_default()
     }
 }
 
-/// The value at `path` below `value`.
+/// Returns the value at `path` below `value`.
 fn below<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').filter(|name| !name.is_empty()).try_fold(value, |value, name| value.get(name))
 }
@@ -146,7 +146,7 @@ fn listed(names: &BTreeMap<String, Guess>) -> String {
     text
 }
 
-/// `name` as a member's name, which may be any text: JSON's escapes are TypeScript's.
+/// Returns `name` as a member's name, which may be any text: JSON's escapes are TypeScript's.
 fn quoted(name: &str) -> String {
     let is_start = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$');
     let is_word = name.as_bytes().first().is_some_and(is_start)

@@ -36,7 +36,7 @@ pub(super) fn definitions() -> String {
     text
 }
 
-/// The getters of a node.
+/// Returns the getters of a node.
 fn node() -> String {
     let mut text = String::new();
     for field in NODE.iter().filter(|field| field.is_seen() && field.is_top_level()) {
@@ -47,7 +47,7 @@ fn node() -> String {
     text
 }
 
-/// The getters of all other objects, by their names.
+/// Returns the getters of all other objects, by their names.
 fn maps() -> String {
     let inner = NODE.iter().filter(|field| field.is_seen() && !field.is_top_level());
     let inner = inner.map(|field| ("node", field));
@@ -71,7 +71,7 @@ fn maps() -> String {
     text
 }
 
-/// `words` as comments of the item that follows, in lines that fit.
+/// Returns `words` as comments of the item that follows, in lines that fit.
 fn comment(words: &str) -> String {
     let mut lines = vec!["///".to_owned()];
     for word in words.split(' ') {

@@ -39,7 +39,7 @@ pub(super) fn request() -> Value {
     schema.into()
 }
 
-/// The beginning of a schema of an object.
+/// Returns the beginning of a schema of an object.
 pub(super) fn root(title: &str, about: &str) -> Map<String, Value> {
     let head = json!({ "$schema": DRAFT, "title": title, "description": about, "type": "object" });
     head.as_object().cloned().unwrap_or_default()
@@ -49,7 +49,7 @@ fn object(members: Map<String, Value>, about: &str) -> Value {
     json!({ "type": "object", "description": about, "properties": members })
 }
 
-/// The members below `path` that may stand in the document.
+/// Returns the members below `path` that may stand in the document.
 fn properties(table: &[FieldDoc], path: &str) -> Map<String, Value> {
     let sent = members(table, path).filter(|field| field.is_sent());
     sent.map(|field| (field.name().to_owned(), or_null(value(table, field)))).collect()
@@ -82,7 +82,7 @@ pub(super) fn described(schema: Value, about: String) -> Value {
 
 fn items(element: Element) -> Value {
     match element {
-        // The readers look into none of these.
+        // The readers check none of these elements.
         Element::Text | Element::Node => json!({}),
         Element::Number => json!({"type": "number", "minimum": 0}),
         Element::Session => json!({"$ref": "#/$defs/session"}),
@@ -101,7 +101,7 @@ fn sessions(about: &str) -> Value {
     })
 }
 
-/// The same value or `null`, which the readers take for a field that is not there.
+/// Returns `schema` with `null` allowed, which the readers treat as an absent field.
 fn or_null(schema: Value) -> Value {
     let Value::Object(mut schema) = schema else { return schema };
     if let Some(name) = schema.get("type").and_then(Value::as_str).map(str::to_owned) {

@@ -47,7 +47,7 @@ fn part(mark: &str, observed: &Observed) -> String {
     }
 }
 
-/// The members below `path` that a script always sees, or sees where the cluster or the requester has them.
+/// Returns the members below `path` that a script always sees, or sees where the cluster or the requester has them.
 fn seen<'t>(table: &'t [FieldDoc], path: &'t str) -> impl Iterator<Item = &'t FieldDoc> {
     members(table, path).filter(|field| field.is_seen())
 }
@@ -103,7 +103,7 @@ fn type_of(field: &FieldDoc) -> String {
     }
 }
 
-/// The name of the interface of the object that the field `name` holds.
+/// Returns the name of the interface of the object that the field `name` holds.
 fn interface(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()

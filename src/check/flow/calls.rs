@@ -154,7 +154,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// A method of a list that asks no function.
+    /// Returns the worth of a list method without a callback.
     fn plain_method(
         &mut self,
         whole: &'t Expr,
@@ -229,7 +229,7 @@ impl<'t> ValueFlow<'t> {
         Worth::Number(Measure::Plain)
     }
 
-    /// A method of something that is none of the script's own values.
+    /// Returns the worth of a method of a value that the script did not make.
     fn known_method(&mut self, whole: &'t Expr, of: &'t Expr, name: &str, arguments: &'t [Expr]) -> Worth {
         let owner = of.name().filter(|owner| self.variable(owner).is_none()).unwrap_or_default();
         match (owner, name) {

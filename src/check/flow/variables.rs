@@ -27,7 +27,7 @@ pub(in crate::check) struct Variable {
     pub(in crate::check) constant: Option<f64>,
     /// Whether the variable is given a value at a single place.
     is_single: bool,
-    /// How often the variable was given a value in this walk, and the number of the last time.
+    /// The number of values that the variable was given in this walk, and the last value where that is a number.
     writes: usize,
     number: Option<f64>,
 }
@@ -252,7 +252,7 @@ impl<'t> ValueFlow<'t> {
     }
 }
 
-/// The variables of `pattern` with their places.
+/// Returns the variables of `pattern` with their places.
 pub(super) fn names(pattern: &Pattern) -> Vec<(String, SourceRange)> {
     match &pattern.kind {
         PatternKind::Name(name) => vec![(name.clone(), pattern.span.clone())],

@@ -35,7 +35,7 @@ const FLAGS: [&str; 26] = [
     "closed",
     "open",
 ];
-/// How names begin that ask a question.
+/// The beginnings of names that ask a question.
 const QUESTIONS: [&str; 7] = ["is_", "has_", "can_", "allow_", "no_", "not_", "in_"];
 
 impl<'t> ValueFlow<'t> {

@@ -135,7 +135,7 @@ impl<'t> ValueFlow<'t> {
         self.text.get(span.end..).is_some_and(|rest| rest.trim_start().starts_with('('))
     }
 
-    /// The member `name` of `list`.
+    /// Checks the member `name` of `list`; returns the worth of the member.
     pub(in crate::check) fn list_field(&mut self, list: &Worth, name: &str, span: &SourceRange) -> Worth {
         if name == "length" {
             return Worth::Number(Measure::Plain);
@@ -206,7 +206,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// Whether the script looks whether something is a list, so that both kinds of nodes may be meant.
+    /// Whether the script tests whether a value is a list, so that both kinds of nodes may be meant.
     fn tells_lists_apart(&self) -> bool {
         ["isArray", "typeof", "type_of"].iter().any(|word| self.text.contains(word))
     }
@@ -230,7 +230,7 @@ impl<'t> ValueFlow<'t> {
         });
     }
 
-    /// The fix that takes the list of sessions and not their count.
+    /// Returns the fix that takes the list of sessions and not their count.
     fn list_of_sessions(&self, of: &Expr) -> Fix {
         let title = "`sessions` becomes `nodeData.sessions`";
         match &of.kind {

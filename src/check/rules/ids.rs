@@ -11,7 +11,7 @@ use crate::script::tree::{Expr, ExprKind, SourceRange};
 
 /// The most ids of a cluster that a name is compared with.
 const MAX_COMPARED: usize = 2_000;
-/// How far texts are looked for through variables, lists and objects.
+/// The depth to which texts are followed through variables, lists and objects.
 const MAX_DEPTH: usize = 4;
 
 impl<'t> ValueFlow<'t> {

@@ -1,4 +1,4 @@
-//! Lists: comparators, callbacks, and results that nobody takes.
+//! Lists: comparators, callbacks, and results that are not used.
 
 use crate::check::codes::Code;
 use crate::check::finding::{Finding, Fix};
@@ -133,7 +133,7 @@ impl<'t> ValueFlow<'t> {
         self.find(finding.help("take a loop, `for (const node of nodes)`, or `find`"));
     }
 
-    /// The function that tells which of two elements comes first.
+    /// Checks a comparator: the function that orders two elements.
     fn comparator(&mut self, function: &'t FunctionTree) {
         if function.is_async || function.is_generator {
             return;
@@ -291,7 +291,7 @@ fn is_truth(value: &Expr) -> bool {
     }
 }
 
-/// Lists that are sorted in their place, and at which nobody looks after that.
+/// Reports lists that are sorted in place and not used afterwards.
 pub(super) fn sorted_in_vain(flow: &mut ValueFlow<'_>) {
     let Some(seen) = &mut flow.seen else { return };
     for (key, span, _) in std::mem::take(&mut seen.sorts) {

@@ -77,7 +77,7 @@ pub(super) fn impure(flow: &mut ValueFlow<'_>) {
     }
 }
 
-/// The functions that those of `from` call or hold.
+/// Returns the functions that those of `from` call or hold.
 fn reachable(flow: &ValueFlow<'_>, from: &[usize]) -> BTreeSet<usize> {
     let mut reached: BTreeSet<usize> = from.iter().copied().collect();
     let Some(seen) = &flow.seen else { return reached };
@@ -93,7 +93,7 @@ fn reachable(flow: &ValueFlow<'_>, from: &[usize]) -> BTreeSet<usize> {
     reached
 }
 
-/// Names that nobody declares, as the engine tells of them.
+/// Reports names that nobody declares, from the engine's remarks.
 pub(super) fn undeclared(flow: &mut ValueFlow<'_>, loaded: &LoadedScript<'_>) {
     for (remark, start) in &loaded.remarks {
         let is_known = flow.seen.as_ref().is_some_and(|seen| seen.undeclared.contains(start));
@@ -238,7 +238,7 @@ fn taken_apart(function: &FunctionTree) -> (SourceRange, String) {
     (span, why.to_owned())
 }
 
-/// The fields on the way from the variable `request` to `expression`.
+/// Returns the fields on the way from the variable `request` to `expression`.
 fn way_from(expression: &Expr, request: &str) -> Option<Vec<String>> {
     if expression.name() == Some(request) {
         return Some(Vec::new());

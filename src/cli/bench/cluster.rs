@@ -43,7 +43,7 @@ impl Clusters {
         Ok((Self::Listed(reports), request))
     }
 
-    /// How many nodes each has.
+    /// Returns the number of nodes of each cluster.
     #[must_use]
     pub(super) fn sizes(&self) -> Vec<usize> {
         match self {

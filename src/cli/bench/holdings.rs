@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// More than so many are never held.
+/// The most reservations that are held at a time.
 const MOST: usize = 64;
 
 /// The reservations that stand, oldest first.

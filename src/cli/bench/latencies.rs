@@ -13,7 +13,7 @@ const DIGITS: u8 = 3;
 /// alone.
 const FEWEST_FOR_P99: u64 = 100;
 
-/// How long things took.
+/// A histogram of latencies, in nanoseconds.
 #[derive(Clone, Debug)]
 pub(super) struct Latencies(Histogram<u64>);
 
@@ -32,25 +32,25 @@ impl Latencies {
         self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// How many there are.
+    /// Returns the number of latencies.
     #[must_use]
     pub(super) fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// Half of them took at most so many nanoseconds.
+    /// Returns the median latency in nanoseconds.
     #[must_use]
     pub(super) fn p50_ns(&self) -> u64 {
         self.0.value_at_quantile(0.5)
     }
 
-    /// 99 in a hundred took at most so many nanoseconds; absent where there are too few to say.
+    /// Returns the 99th percentile in nanoseconds, or `None` where there are too few latencies.
     #[must_use]
     pub(super) fn p99_ns(&self) -> Option<u64> {
         (self.count() >= FEWEST_FOR_P99).then(|| self.0.value_at_quantile(0.99))
     }
 
-    /// None of them took more nanoseconds than so many.
+    /// Returns the largest latency in nanoseconds.
     #[must_use]
     pub(super) fn max_ns(&self) -> u64 {
         self.0.max()

@@ -25,7 +25,7 @@ impl MachineInfo {
         format!("whither {}, {} · {}, {} {cores}", env!("CARGO_PKG_VERSION"), build(), self.cpu, self.cores)
     }
 
-    /// The same for a program.
+    /// Returns the machine as JSON.
     #[must_use]
     pub(super) fn to_json(&self) -> Value {
         json!({
@@ -34,7 +34,7 @@ impl MachineInfo {
     }
 }
 
-/// Resident memory of this process in bytes; 0 where the kernel does not tell.
+/// Returns the resident memory of this process in bytes; 0 where the kernel does not report the memory.
 #[must_use]
 pub(super) fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The rows as curves: the time of a decision over the number of nodes, both axes logarithmic.
 //!
-//! A straight line that rises by a decade each decade is a chain whose cost is proportional to the number of nodes.
+//! A straight line that rises by a decade each decade is a chain with a cost proportional to the number of nodes.
 
 use std::fmt::Display;
 use std::ops::Range;

@@ -17,7 +17,7 @@ pub(super) struct BenchProgress {
 }
 
 impl BenchProgress {
-    /// A bar that is full after `time`.
+    /// Returns a bar that is full after `time`.
     #[must_use]
     pub(super) fn over(time: Duration) -> Self {
         // Standard error; the library draws nothing where that is no terminal.

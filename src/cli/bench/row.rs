@@ -14,13 +14,13 @@ use crate::cli::table;
 pub(super) struct Row {
     /// The chain.
     pub(super) label: String,
-    /// How many nodes the cluster has.
+    /// The number of nodes in the cluster.
     pub(super) nodes: usize,
-    /// How many decisions there were.
+    /// The number of decisions.
     pub(super) decisions: u64,
     /// Half of them took at most so long.
     pub(super) p50_ns: u64,
-    /// 99 in a hundred took at most so long; absent where there were too few to say.
+    /// The 99th percentile in nanoseconds; absent where there were too few decisions.
     pub(super) p99_ns: Option<u64>,
     /// The time of the whole run, in nanoseconds: decisions, releases, changes.
     pub(super) elapsed_ns: u64,
@@ -42,7 +42,7 @@ pub(super) struct Row {
 pub(super) struct FirstAnswer {
     /// The node.
     pub(super) node: Option<String>,
-    /// Why there is none.
+    /// The reason why there is no node.
     pub(super) error: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl Row {
         self.failures.iter().find(|(_, count)| **count == self.decisions).map(|(name, _)| name.as_str())
     }
 
-    /// The row for a program.
+    /// Returns the row as JSON.
     #[must_use]
     pub(super) fn to_json(&self) -> Value {
         json!({
@@ -106,7 +106,7 @@ pub(super) fn failed<N: AsRef<str>>(failures: &BTreeMap<N, u64>) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// The rows as a table; columns that would be empty in all of them are left out.
+/// Returns the rows as a table; columns that would be empty in all of them are left out.
 #[must_use]
 pub(super) fn table(rows: &[Row]) -> String {
     let has_failures =

@@ -19,20 +19,20 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// `rate` moments a second for `time`, evenly, the first at `start`.
+    /// Returns `rate` moments a second for `time`, evenly, the first at `start`.
     #[must_use]
     pub(super) fn new(start: Instant, rate: u32, time: Duration) -> Self {
         let count = time.as_nanos() * u128::from(rate) / 1_000_000_000;
         Self { start, rate, count: u64::try_from(count).unwrap_or(u64::MAX).max(1) }
     }
 
-    /// How many there are.
+    /// Returns the number of moments.
     #[must_use]
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// The moment number `number`, from 0; none past the last.
+    /// Returns the moment number `number`, from 0; none past the last.
     #[must_use]
     pub(super) fn due(&self, number: u64) -> Option<Instant> {
         let nanos = u128::from(number) * 1_000_000_000 / u128::from(self.rate.max(1));

@@ -1,5 +1,5 @@
 //! Whether `--nats` was typed. A service that the environment names is used by every other command; a bench takes
-//! thousands of placements a second there, which nobody should do without having said so.
+//! thousands of placements a second there, so a bench requires the explicit option.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};

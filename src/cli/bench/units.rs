@@ -61,7 +61,7 @@ fn scaled(number: f64, step: f64, units: &[&str]) -> String {
     if whole { format!("{number}{unit}") } else { format!("{}{unit}", three(number)) }
 }
 
-/// Three digits, no more and where they say something no fewer.
+/// Renders a number with three digits, or with more before the point.
 fn three(number: f64) -> String {
     match number.abs() {
         number if number < 9.995 => format!("{number:.2}"),

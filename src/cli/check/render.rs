@@ -12,12 +12,12 @@ use crate::check::{CheckedFile, Finding, FindingLevel};
 use crate::config::problem::line_around;
 use crate::plain::plain;
 
-/// How wide running text is.
+/// The width of running text, in columns.
 pub(super) const COLUMNS: usize = 100;
 /// The most characters of a line that are shown before the underlined part, and after the start of that part.
 const AROUND: (usize, usize) = (100, 100);
 
-/// How findings are shown.
+/// The form in which findings are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drawing {
     /// `file:line:column: level[code]: message`, with the line below.

@@ -30,7 +30,7 @@ impl DemoCluster {
         Ok(Self { processes, url: String::new() })
     }
 
-    /// Where the cluster's NATS is.
+    /// Returns the address of the cluster's NATS.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -93,7 +93,7 @@ impl DemoCluster {
         self.processes.take_down().await;
     }
 
-    /// That every process still runs.
+    /// Checks that every process still runs.
     pub(super) fn check(&mut self) -> Result<(), CommandExit> {
         self.processes.check()
     }

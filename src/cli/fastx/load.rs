@@ -12,7 +12,7 @@ use crate::script::ScriptLimits;
 
 use super::{FastX, FastxHost, LOAD_BALANCER};
 
-/// The config of a `serve` that is told none.
+/// The config of `serve` without `--config`.
 pub const DEFAULT_CONFIG: &str = "whither.toml";
 /// The advice where there is no config.
 const WRITES_ONE: &str = "`whither new config` writes one";
@@ -89,7 +89,7 @@ pub fn load(
     Ok(Loaded { config, origin, variables })
 }
 
-/// The end of the command over a problem, which is shown as those of the config `file` are.
+/// Returns the exit over a problem, which is shown like the problems of the config `file`.
 fn refused(file: &Path, problem: Problem) -> CommandExit {
     problem::exit(&ConfigErrors::whole(&file.to_string_lossy(), problem))
 }
@@ -119,11 +119,11 @@ fn chain(
     Ok((chain, balancer.origin, fastx))
 }
 
-/// The variables called `names` that FastX's file has and the real environment has not.
+/// Returns the variables called `names` that FastX's file has and the real environment has not.
 pub fn named(names: &[String], host: &FastxHost<'_>) -> Result<BTreeMap<String, String>, Problem> {
     let unset: Vec<_> = names.iter().filter(|name| !host.environment.contains_key(*name)).collect();
     let Some(first) = unset.first() else { return Ok(BTreeMap::new()) };
-    // A file that nobody needs may be broken.
+    // A broken file that nobody needs is no error.
     let fastx = FastX::read(host).map_err(|problem| Problem {
         message: format!(
             "`service.environment` names `{first}`, which is not set, and FastX's environment cannot be used: {}",

@@ -18,19 +18,19 @@ pub(super) fn host<'a>(files: &'a MemoryFiles, real: &[(&str, &str)]) -> FastxHo
     }
 }
 
-/// `files` with a program at `path`.
+/// Returns `files` with a program at `path`.
 pub(super) fn executable(files: MemoryFiles, path: &str) -> MemoryFiles {
     files.with_mode(path, "#!/bin/sh\n", 0o755)
 }
 
-/// The step that the settings name; or the words of the problem.
+/// Returns the step that the settings name; or the words of the problem.
 fn step(files: &MemoryFiles, real: &[(&str, &str)]) -> Result<String, String> {
     let host = host(files, real);
     let balancer = FastX::read(&host).and_then(|fastx| fastx.balancer(&host)).map_err(|problem| problem.to_string())?;
     Ok(balancer.map_or("none".to_owned(), |balancer| balancer.step()))
 }
 
-/// The same with settings in FastX's file alone.
+/// Returns the step of settings that stand in FastX's file alone.
 fn step_of(text: &str) -> Result<String, String> {
     step(&MemoryFiles::default().with("/etc/fastx/fastx.env", text), &[])
 }

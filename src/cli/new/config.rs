@@ -59,7 +59,7 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The steps that were asked for, as the config names them.
+/// Returns the steps that were asked for, as the config names them.
 fn scripts(args: &ConfigArgs) -> anyhow::Result<Vec<String>> {
     let folder = args.out.parent().unwrap_or(Path::new(""));
     let mut steps = Vec::new();
@@ -70,7 +70,7 @@ fn scripts(args: &ConfigArgs) -> anyhow::Result<Vec<String>> {
     Ok(steps)
 }
 
-/// A config for FastX's load balancer, and where that stands. FastX has no second step, so there is none here.
+/// Returns a config for FastX's load balancer, and where that stands. FastX has no second step, so there is none here.
 fn from_fastx(host: &FastxHost<'_>) -> anyhow::Result<(String, String)> {
     let fastx = FastX::read(host)?;
     let Some(balancer) = fastx.balancer(host)? else {

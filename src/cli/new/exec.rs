@@ -47,7 +47,7 @@ impl ProgramLanguage {
         }
     }
 
-    /// The program that is started for each request.
+    /// Returns the program that is started for each request.
     const fn once(self) -> &'static str {
         match self {
             Self::Python => include_str!("exec/once.py"),
@@ -69,7 +69,7 @@ impl ProgramLanguage {
 
 /// The placeholder of the templates for the name of the file, without the extension.
 const OWN_NAME: &str = "SCRIPT";
-/// Where a resident template takes the helper in.
+/// The placeholder of a resident template for the helper.
 const HELPER: &str = "HELPER\n";
 /// A question for a program that a person tries by hand.
 const BY_HAND: &str = r#"printf '%s\n' '{"node": {"id": "a", "nodeData": {"sessions": []}}}' '{"request": 1, "input": {"user": {"login": "ann"}}}'"#;

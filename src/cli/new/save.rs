@@ -1,4 +1,4 @@
-//! Writing a starting point: never over somebody's work.
+//! Writes starting points, and never over an existing file without `--force`.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -46,7 +46,7 @@ pub(super) fn save(
     write_out(path, existing, write).map(|_file| ())
 }
 
-/// The same for a program, which everybody may then run.
+/// Writes a program as [`save`] writes a file; everybody may run the program.
 pub(super) fn save_program(
     path: &Path,
     existing: Existing,

@@ -65,7 +65,7 @@ impl ScriptLanguage {
         }
     }
 
-    /// Where the templates name their own file.
+    /// Returns the placeholder of the templates for the name of the file.
     fn own_name(self) -> String {
         format!("SCRIPT.{}", self.extension())
     }

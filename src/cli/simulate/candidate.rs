@@ -49,7 +49,7 @@ impl SimulatedChain {
     }
 }
 
-/// The config of a chain of steps.
+/// Returns the config of a chain of steps.
 fn text(steps: &str, is_strict: bool) -> String {
     // A JSON string is a TOML string too.
     let quoted: Vec<_> = steps.split(',').map(|step| serde_json::Value::from(step.trim()).to_string()).collect();

@@ -12,9 +12,9 @@ use crate::cli::exit::{self, CommandExit};
 use crate::cli::output;
 use crate::simulate::{FailedPlan, SimulationPlan, find};
 
-/// After so many broken worlds the search ends.
+/// The number of broken worlds after which the search ends.
 const ENOUGH: usize = 5;
-/// How often the bar moves.
+/// The interval between two moves of the bar.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// Reads `N`, for the worlds of the seeds below that, or `FROM..TO`.
@@ -26,10 +26,10 @@ pub(super) fn seeds(text: &str) -> Result<Range<u64>, String> {
     }
 }
 
-/// Runs the worlds of `seeds` on all processors, and tells the story of each in which something is broken.
+/// Runs the worlds of `seeds` on all processors, and prints the story of each broken world.
 ///
 /// # Errors
-/// That something is broken.
+/// A world in which something is broken.
 pub(super) fn run(seeds: &Range<u64>) -> Result<(), CommandExit> {
     let bar = ProgressBar::new(seeds.end.saturating_sub(seeds.start));
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} worlds, {eta} left") {

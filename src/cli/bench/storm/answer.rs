@@ -26,7 +26,7 @@ pub(super) struct Reserved<'a> {
     pub(super) state: Cow<'a, str>,
 }
 
-/// An answer that says why there is no node.
+/// An answer without a node, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StormFailure {
     /// The name of the failure.

@@ -92,10 +92,10 @@ fn balance(input) {
 ";
 const RESIDENT: &str = include_str!("../../../../scripts/resident-fewest.py");
 const HELPER: &str = include_str!("../../../../scripts/resident.py");
-/// Where `make wasm` leaves components, below the folder of builds.
+/// The folder in which `make wasm` leaves components, below the folder of builds.
 const COMPONENTS: &str = "wasm/wasm32-wasip2/release";
 
-/// The chains to storm, those of `only` where any are named, and those that cannot be.
+/// Returns the chains to storm, those of `only` where any are named, and those that cannot be.
 ///
 /// # Errors
 /// A name that no chain has.
@@ -136,7 +136,7 @@ pub(super) fn own(scripts: &[String]) -> Result<Vec<StormChain>, CommandExit> {
 }
 
 impl StormScript {
-    /// The chain of this kind, with components from the folder `components`; else why there is none.
+    /// Returns the chain of this kind, with components from the folder `components`; else why there is none.
     fn chain(&self, components: Option<&Path>) -> Result<StormChain, String> {
         let (steps, files) = match &self.step {
             StormStep::Builtin(name) => (text(name), Vec::new()),
@@ -156,7 +156,7 @@ impl StormScript {
     }
 }
 
-/// Where components are, if this is a build of this repository.
+/// Returns the folder of components, if this is a build of this repository.
 fn components() -> Option<PathBuf> {
     Some(std::env::current_exe().ok()?.parent()?.parent()?.join(COMPONENTS))
 }

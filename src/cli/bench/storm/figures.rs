@@ -84,7 +84,7 @@ impl Quarantined {
         self.0.fetch_max(figures.get(QUARANTINED).unwrap_or_default(), Ordering::Relaxed);
     }
 
-    /// How many there were.
+    /// Returns the largest number of scripts that were in quarantine at the same time.
     pub(super) fn most(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -116,7 +116,7 @@ impl CpuTaken {
         self.front + self.workers + self.runner + self.programs
     }
 
-    /// Sums the processes below `front`; `measure` returns the figure of a process, and that of its ended children.
+    /// Sums the processes below `front`; `measure` returns the figure of a process, and that of the ended children.
     fn of(front: u32, measure: impl Fn(u32) -> Option<(u64, u64)>) -> Self {
         let (own, ended) = measure(front).unwrap_or_default();
         // The front's own children that have ended are workers: a runner ends with the service.
@@ -165,7 +165,7 @@ pub(super) fn cpu_us(pid: u32) -> u64 {
     Times::of(pid).map_or(0, |times| times.own_us)
 }
 
-/// Status and body of the page at `path` of this machine's `port`; nothing where nobody answers in time.
+/// Gets the status and the body of the page at `path` of this machine's `port`; `None` where nobody answers in time.
 pub(super) fn get(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(PAGE_PATIENCE)).ok()?;

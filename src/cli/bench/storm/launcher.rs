@@ -24,7 +24,7 @@ use super::users::{self, StormUsers};
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// The most time of a run on top of the planned time, with every answer late; past that the bus itself is gone.
 const SLACK: Duration = Duration::from_secs(150);
-/// How often requests without an answer and sessions that are over are looked for.
+/// The interval at which requests without an answer and sessions that are over are looked for.
 const PERIOD: Duration = Duration::from_millis(100);
 /// The most requests under way in an open loop; past that, a due request is late, and counts from the moment when the
 /// request was due.
@@ -32,7 +32,7 @@ const OPEN_AT_MOST: usize = 16_384;
 /// The most answers that are taken together.
 const BATCH: usize = 256;
 
-/// How requests follow each other.
+/// The pace of the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
     /// So many under way: each answer is the next request.
@@ -41,7 +41,7 @@ pub(super) enum Pace {
     Open(u32),
 }
 
-/// Where launchers ask.
+/// The subjects of the launchers' requests.
 #[derive(Clone, Debug)]
 pub(super) struct Subjects {
     /// For a node.
@@ -55,16 +55,16 @@ pub(super) struct Subjects {
 /// The fate of a placement.
 #[derive(Clone, Debug)]
 pub(super) enum After {
-    /// The reservation is given back after so many others, and never confirmed.
+    /// The reservation is given back after so many later reservations, and never confirmed.
     GivenBack(usize),
     /// The placement is confirmed, and the session is in the next report of the session's node.
     Reported(Arc<Mutex<Nodes>>),
     /// The placement is confirmed, and given back when the session is over: `life` later, or when there are more than
     /// `most`.
     Ended {
-        /// How long a session runs.
+        /// The time for which a session runs.
         life: Duration,
-        /// How many there are at most.
+        /// The most sessions at a time.
         most: usize,
     },
     /// The placement is confirmed, and nothing comes after the confirmation.
@@ -76,11 +76,11 @@ pub(super) enum After {
 pub(super) struct Launchers<'a> {
     /// The connection.
     pub(super) client: &'a Client,
-    /// Where.
+    /// The subjects of the requests.
     pub(super) subjects: Subjects,
     /// The users in whose names the requests are sent.
     pub(super) users: StormUsers,
-    /// How requests follow each other.
+    /// The pace of the requests.
     pub(super) pace: Pace,
     /// For how long.
     pub(super) time: Duration,
@@ -155,7 +155,7 @@ struct LauncherTraffic<'a> {
     launchers: &'a Launchers<'a>,
     start: Instant,
     inbox: String,
-    /// Where nobody listens: the service answers nothing that has no address.
+    /// A subject without listeners: the service answers no request without a reply address.
     sink: Subject,
     places: RequestsInFlight,
     confirms: RequestsInFlight,

@@ -20,7 +20,7 @@ pub(super) const MOST_SESSIONS: u32 = 500;
 const LIST_BYTES: u32 = 60_000;
 const OWN_BYTES: u32 = 105;
 const STARTED_BYTES: u32 = 180;
-/// The sessions that run on a node before the storm, where nothing is said: 0 to so many.
+/// The most sessions that run on a node before the storm, where `--sessions` is not given.
 const OWN_SESSIONS: u32 = 30;
 /// By how much the number of own sessions differs from node to node where a mean is given.
 const SPREAD: f64 = 0.1;
@@ -28,9 +28,9 @@ const SPREAD: f64 = 0.1;
 const GPU_EVERY: usize = 3;
 /// The share of nodes that are for some users alone: every sixteenth.
 const RESERVED_EVERY: usize = 16;
-/// How many users such a node is for.
+/// The number of users of such a node.
 const RESERVED_FOR: usize = 4;
-/// How much earlier or later than the period a report comes.
+/// The largest deviation of a report from the period, as a part of the period.
 const JITTER: f64 = 0.1;
 const GIB: u64 = 1 << 30;
 
@@ -39,11 +39,11 @@ const GIB: u64 = 1 << 30;
 pub(super) struct StormNodes {
     /// The mean number of sessions of a node before the storm; absent for 0 to 30.
     pub(super) sessions: Option<u32>,
-    /// Whether all of those sessions belong to the single user who asks.
+    /// Whether all of those sessions belong to the single user of the storm.
     pub(super) one_login: bool,
-    /// How many users there are.
+    /// The number of users.
     pub(super) users: u32,
-    /// How long a session of the storm runs.
+    /// The time for which a session of the storm runs.
     pub(super) life: Duration,
 }
 
@@ -69,7 +69,7 @@ struct StormSession {
     text: String,
 }
 
-/// When which node reports next.
+/// The times of the nodes' next reports.
 #[derive(Debug)]
 pub(super) struct Rounds {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -85,12 +85,12 @@ impl Nodes {
         Self { kind, list: (0..count).map(node).collect() }
     }
 
-    /// How many there are.
+    /// Returns the number of nodes.
     pub(super) fn count(&self) -> usize {
         self.list.len()
     }
 
-    /// How many sessions of the storm they report at most, all together.
+    /// Returns the most sessions of the storm that all nodes together report.
     pub(super) fn most_started(&self) -> usize {
         self.list.iter().map(|node| most_started(node.own)).sum()
     }
@@ -192,7 +192,7 @@ impl StormNodes {
 }
 
 impl Rounds {
-    /// A report of each of `count` nodes in every `period`; the first period begins at `start`.
+    /// Returns a report of each of `count` nodes in every `period`; the first period begins at `start`.
     pub(super) fn new(count: usize, period: Duration, start: Instant) -> Self {
         let mut dice = Dice::new(1, 2, "rounds");
         let due = (0..count).map(|place| Reverse((start + period.mul_f64(dice.unit()), place))).collect();
@@ -212,7 +212,7 @@ impl Rounds {
     }
 }
 
-/// The id of node number `place`.
+/// Returns the id of node number `place`.
 pub(super) fn id(place: usize) -> String {
     format!("n{place:06}")
 }

@@ -19,10 +19,10 @@ use super::nodes::{self, Nodes, Rounds};
 /// Every so many reports, a report waits until the server has stored it: the server drops reports that are sent faster
 /// than they are stored.
 const ACKNOWLEDGED: usize = 256;
-/// How long the service may take to know of so many nodes.
+/// The most time until the service knows all nodes, for the first and for each further node.
 const PATIENCE: Duration = Duration::from_secs(30);
 const FOR_A_NODE: Duration = Duration::from_millis(2);
-/// How long the first answer may take: a new worker is told of every node first.
+/// The most time until the first answer: a new worker receives every node first.
 const FIRST_ANSWER: Duration = Duration::from_secs(120);
 /// The intervals at which due nodes are looked for, and at which a starting service is polled.
 const TICK: Duration = Duration::from_millis(5);
@@ -39,7 +39,7 @@ pub(super) struct StormService {
     pub(super) namespace: Namespace,
 }
 
-/// Until when a report is waited for.
+/// The point until which a report is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
     /// The report was written to the connection.
@@ -69,7 +69,7 @@ impl StormService {
     /// Reports every node once, and waits until the service knows them all.
     ///
     /// # Errors
-    /// Where reports are refused, or the service does not come to know the nodes.
+    /// A report that is refused, or a service that does not come to know the nodes.
     pub(super) async fn introduce(&self, client: &Client, nodes: &Mutex<Nodes>) -> Result<(), CommandExit> {
         let count = nodes.lock().unwrap_or_else(PoisonError::into_inner).count();
         for place in 0..count {

@@ -23,12 +23,12 @@ const SERVE: &str = "serve";
 const PEER: &str = "peer";
 const NATS: &str = "nats-server";
 const PEER_SOURCE: &str = include_str!("peer.cjs");
-/// Where node and the package are looked for, first by the name that the client tests use.
+/// The variables that name the folder of packages, first the variable that the client tests use.
 const NODE_PATHS: [&str; 2] = ["WHITHER_NODE_PATH", "NODE_PATH"];
-/// A node is stale after so many missed reports, and no earlier than after [`LIVENESS_S`].
+/// The number of missed reports after which a node is stale, and no earlier than after [`LIVENESS_S`].
 const MISSED_REPORTS: u64 = 4;
 const LIVENESS_S: u64 = 90;
-/// How much of a log is shown where something goes wrong.
+/// The most log lines that are shown where something goes wrong.
 const LOG_LINES: usize = 20;
 
 /// The running processes.
@@ -71,17 +71,17 @@ impl StormSite {
         Ok(Self { processes, url, cells: 0 })
     }
 
-    /// The server's address.
+    /// Returns the server's address.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The server's process.
+    /// Returns the process id of the server.
     pub(super) fn nats(&self) -> u32 {
         self.processes.id(NATS).unwrap_or_default()
     }
 
-    /// A new connection, as launchers and agents have them.
+    /// Opens a new connection, as launchers and agents do.
     pub(super) async fn connect(&self) -> Result<Client, CommandExit> {
         let servers = vec![self.url.parse().map_err(other)?];
         let settings = Connection { servers, name: "whither bench --storm".to_owned(), ..Connection::default() };
@@ -155,12 +155,12 @@ impl StormSite {
         self.processes.stop(PEER).await;
     }
 
-    /// That every process still runs.
+    /// Checks that every process still runs.
     pub(super) fn check(&mut self) -> Result<(), CommandExit> {
         self.processes.check()
     }
 
-    /// The last lines that the service has logged above the level of information.
+    /// Returns the last lines that the service has logged above the level of information.
     pub(super) fn complaints(&self) -> Vec<String> {
         let log = self.processes.log(SERVE);
         let lines: Vec<_> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();

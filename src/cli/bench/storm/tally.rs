@@ -8,7 +8,7 @@ use crate::cli::exit::CommandExit;
 
 use super::answer::StormFailure;
 
-/// How long a slice of the time is in which placements are counted.
+/// The length of a slice of time in which placements are counted.
 const SLICE: Duration = Duration::from_millis(100);
 const SLICES_IN_A_SECOND: usize = 10;
 /// The length of the beginning and of the end of a run that are compared; in a short run each is a half.
@@ -20,9 +20,9 @@ pub(super) struct LauncherTally {
     /// The latencies from the request, or the moment at which the request was due, to the answer; lost requests
     /// included.
     pub(super) latencies: Latencies,
-    /// How many answers named a node.
+    /// The number of answers with a node.
     pub(super) placed: u64,
-    /// How many of those were confirmed.
+    /// The number of confirmed placements.
     pub(super) confirmed: u64,
     /// From the first request to the last answer with a node.
     pub(super) elapsed: Duration,
@@ -34,7 +34,7 @@ pub(super) struct LauncherTally {
 /// A kind of fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StormFault {
-    /// How often.
+    /// The number of faults.
     pub(super) count: u64,
     /// The message of the first fault of the kind.
     pub(super) example: String,
@@ -83,7 +83,8 @@ impl LauncherTally {
         }
     }
 
-    /// So many requests without an answer, which took `patience` at least: left out, the worst would look best.
+    /// Counts `count` requests without an answer, which took `patience` at least: left out, the worst service would
+    /// look best.
     pub(super) fn lose(&mut self, name: &str, count: u64, patience: Duration) {
         for _ in 0..count {
             self.latencies.record(patience);

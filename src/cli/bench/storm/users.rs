@@ -7,10 +7,10 @@ const REQUEST_BYTES: usize = 256;
 /// The share of users in the group that some chains look at: every fourth.
 const GROUP_EVERY: u64 = 4;
 
-/// The users, who ask in turn.
+/// The users, in turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StormUsers {
-    /// How many there are.
+    /// The number of users.
     pub(super) count: u32,
 }
 
@@ -37,7 +37,7 @@ impl StormUsers {
     }
 }
 
-/// The login of user number `user`.
+/// Returns the login of user number `user`.
 pub(super) fn login(user: u64) -> String {
     format!("user-{user:07}")
 }
