@@ -12,15 +12,15 @@ use crate::config::problem::{nearest, quoted};
 use crate::config::steps::BUILTIN_PREFIX;
 use crate::config::{FileError, Files, Problem, load_step};
 use crate::engine::builtin::Builtin;
+use crate::host::Disk;
 use crate::model::head::DEFAULT_ACTION;
 use crate::script::ScriptLimits;
-
-use super::whither::PLACE_NAME;
-use crate::host::Disk;
 
 mod dotenv;
 pub mod load;
 
+/// The name under which a link to the binary is a FastX load balancer script.
+pub(super) const PLACE_NAME: &str = "whither-place";
 /// Names the load balancer.
 pub const LOAD_BALANCER: &str = "LOAD_BALANCER";
 /// Names the script, where the load balancer is `custom`.

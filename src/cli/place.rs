@@ -54,7 +54,7 @@ pub struct PlaceArgs {
 /// This name is a link to `whither`, and what FastX's LOAD_BALANCER_SCRIPT names. The chain comes from `--script` or from
 /// a `whither.toml` here or in /etc/whither; no service is asked.
 #[derive(Debug, Parser)]
-#[command(name = super::whither::PLACE_NAME, version, max_term_width = 110)]
+#[command(name = super::fastx::PLACE_NAME, version, max_term_width = 110)]
 pub struct AliasArgs {
     #[command(flatten)]
     args: PlaceArgs,

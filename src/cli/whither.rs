@@ -10,11 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, bench, check, demo, drain, explain, new, nodes, place, reload, requests, serve, simulate, test, types,
+    agent, bench, check, demo, drain, explain, fastx, new, nodes, place, reload, requests, serve, simulate, test, types,
 };
-
-/// The name under which a link to the binary is a FastX load balancer script.
-pub(super) const PLACE_NAME: &str = "whither-place";
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
 #[derive(Debug, Parser)]
@@ -67,7 +64,7 @@ pub fn main() -> ExitCode {
         return runner::child::run();
     }
     let name = arguments.first().map(std::path::PathBuf::from);
-    let is_alias = name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME);
+    let is_alias = name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == fastx::PLACE_NAME);
     let command = match is_alias {
         true => Command::Place(Box::new(place::AliasArgs::parse_from(arguments).into_local())),
         false => Cli::parse_from(arguments).command,

@@ -38,12 +38,12 @@ const MAX_NARRATED: u64 = 2_000;
 const COVERAGE_FACTOR: u32 = 10;
 
 /// A worker with a cluster.
-pub(super) struct Lab<'a> {
+pub(super) struct TestWorker<'a> {
     birth: WorkerInit,
     programs: ProgramSet,
     base: &'a Path,
     book: &'a RefCell<CoverageBook>,
-    worker: Option<Hired>,
+    worker: Option<StartedWorker>,
     /// What a new worker has to be told to know what this one does.
     known: Vec<WorkerCommand>,
     nodes: Vec<Arc<str>>,
@@ -52,18 +52,18 @@ pub(super) struct Lab<'a> {
     tickets: u64,
 }
 
-struct Hired {
+struct StartedWorker {
     worker: Worker,
     words: mpsc::Receiver<(u64, WorkerEvent)>,
 }
 
-enum Came {
+enum AskOutcome {
     Decided(Decision),
     Waiting(WaitingDecision),
     Ended(Overrun),
 }
 
-impl<'a> Lab<'a> {
+impl<'a> TestWorker<'a> {
     /// A lab for `chains`, whose scripts lie below `base`; counts into `book` what of them runs, where `is_covered`.
     pub(super) fn new(chains: Chains, base: &'a Path, book: &'a RefCell<CoverageBook>, is_covered: bool) -> Self {
         let Chains { set, mut limits, environment, programs } = chains;
@@ -146,12 +146,12 @@ impl<'a> Lab<'a> {
         let mut shunned = 0;
         let decision = loop {
             let overrun = match self.put(&question, patience).await? {
-                Came::Decided(decision) => break decision,
-                Came::Waiting(waiting) => {
+                AskOutcome::Decided(decision) => break decision,
+                AskOutcome::Waiting(waiting) => {
                     question.from = Some(self.run_program(&question, waiting).await?);
                     continue;
                 }
-                Came::Ended(overrun) => overrun,
+                AskOutcome::Ended(overrun) => overrun,
             };
             self.worker = None;
             match judge(&mut question, shunned, chain.as_ref(), overrun) {
@@ -196,7 +196,7 @@ impl<'a> Lab<'a> {
     }
 
     /// The worker, started and told of the cluster where there is none.
-    async fn hired(&mut self) -> Result<&mut Hired, CommandExit> {
+    async fn hired(&mut self) -> Result<&mut StartedWorker, CommandExit> {
         let worker = match self.worker.take() {
             Some(hired) => hired,
             None => {
@@ -209,14 +209,14 @@ impl<'a> Lab<'a> {
                 let mut orders = Orders::default();
                 self.known.iter().for_each(|order| orders.push(order));
                 worker.send_all(orders).await;
-                Hired { worker, words }
+                StartedWorker { worker, words }
             }
         };
         Ok(self.worker.insert(worker))
     }
 
     /// Puts `question` to the worker.
-    async fn put(&mut self, question: &PlacementQuestion, patience: Duration) -> Result<Came, CommandExit> {
+    async fn put(&mut self, question: &PlacementQuestion, patience: Duration) -> Result<AskOutcome, CommandExit> {
         let (base, book) = (self.base, self.book);
         let hired = self.hired().await?;
         let mut orders = Orders::default();
@@ -238,11 +238,11 @@ impl<'a> Lab<'a> {
                     continue;
                 }
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
-                    Some(reply) => return Ok(Came::Decided(reply.decision)),
+                    Some(reply) => return Ok(AskOutcome::Decided(reply.decision)),
                     None => continue,
                 },
-                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return Ok(Came::Waiting(waiting)),
-                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return Ok(Came::Ended(overrun)),
+                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return Ok(AskOutcome::Waiting(waiting)),
+                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return Ok(AskOutcome::Ended(overrun)),
                 Ok(Some((_, WorkerEvent::Exited(ended)))) => {
                     let why = "values that are nested too deeply are the usual reason";
                     (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
@@ -253,7 +253,7 @@ impl<'a> Lab<'a> {
                     (LimitKind::Time, format!("{name} gave no answer within {patience:?}"))
                 }
             };
-            return Ok(Came::Ended(Overrun { running, kind, message }));
+            return Ok(AskOutcome::Ended(Overrun { running, kind, message }));
         }
     }
 }

@@ -22,8 +22,8 @@ use super::super::problem::{self, ProblemFormat};
 use super::Options;
 use super::cluster::ClusterShelf;
 use super::discover;
-use super::lab::{Lab, path_of};
-use super::trial::Trials;
+use super::lab::{TestWorker, path_of};
+use super::trial::CaseTrials;
 
 /// Files of tests that are run at a time, where the machine has so many processors.
 const MOST_AT_ONCE: usize = 8;
@@ -112,11 +112,11 @@ async fn one(path: &Path, options: &Options, book: &RefCell<CoverageBook>, bar: 
         if options.is_covered {
             expect(set, &suite.base, book);
         }
-        let mut lab = Lab::new(with_limits(set, &suite), &suite.base, book, options.is_covered);
+        let mut lab = TestWorker::new(with_limits(set, &suite), &suite.base, book, options.is_covered);
         if let Err(exit) = lab.start().await {
             return (failed(exit.words().to_owned(), false), left_out);
         }
-        let mut trials = Trials { lab: &mut lab, shelf: ClusterShelf::default() };
+        let mut trials = CaseTrials { lab: &mut lab, shelf: ClusterShelf::default() };
         for case in &cases {
             let mut result = trials.run(case).await;
             if !variant.is_empty() {

@@ -19,14 +19,14 @@ use super::super::exit::CommandExit;
 use super::super::one_shot;
 use super::super::request;
 use super::cluster::{ClusterShelf, TestCluster, drawn};
-use super::lab::Lab;
+use super::lab::TestWorker;
 
 /// How long a failing cluster is made smaller at most: a test run should end.
 const SHRINK_TIME: Duration = Duration::from_secs(20);
 
 /// Runs the cases of one file, one after the other.
-pub(super) struct Trials<'a, 'b> {
-    pub(super) lab: &'a mut Lab<'b>,
+pub(super) struct CaseTrials<'a, 'b> {
+    pub(super) lab: &'a mut TestWorker<'b>,
     pub(super) shelf: ClusterShelf,
 }
 
@@ -39,7 +39,7 @@ struct Trial {
     questions: u64,
 }
 
-impl Trials<'_, '_> {
+impl CaseTrials<'_, '_> {
     /// Runs `case`.
     pub(super) async fn run(&mut self, case: &Case) -> CaseResult {
         let start = Instant::now();

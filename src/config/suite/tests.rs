@@ -1,3 +1,5 @@
+//! Files of tests as their reader takes and refuses them.
+
 use std::path::Path;
 
 use super::*;

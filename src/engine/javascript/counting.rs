@@ -22,7 +22,7 @@ use crate::script::{CoverageKind, CoveragePoint};
 
 use super::analysis::edits::{Edit, Moves, apply};
 use super::analysis::tree;
-use super::places::Places;
+use super::places::SourcePlaces;
 
 /// A source with counters.
 pub(super) struct Counted {
@@ -37,7 +37,8 @@ pub(super) struct Counted {
 /// `text` with calls of `counter` in it; absent where they could not be put in.
 pub(super) fn count(text: &str, counter: &str) -> Option<Counted> {
     let parsed = tree::parse(text).ok()?;
-    let mut pen = Pen { text, places: Places::of(text), counter, inserts: Vec::new(), points: Vec::new(), ways: 0 };
+    let mut pen =
+        Pen { text, places: SourcePlaces::of(text), counter, inserts: Vec::new(), points: Vec::new(), ways: 0 };
     walk::script(&parsed, &mut pen)?;
     let (points, edits) = (std::mem::take(&mut pen.points), pen.into_edits());
     let (text, moves) = apply(text, edits);
@@ -48,7 +49,7 @@ pub(super) fn count(text: &str, counter: &str) -> Option<Counted> {
 /// Writes counters into a text.
 struct Pen<'t> {
     text: &'t str,
-    places: Places<'t>,
+    places: SourcePlaces<'t>,
     counter: &'t str,
     /// What is put in, in the order of the text where places are the same.
     inserts: Vec<(usize, String)>,

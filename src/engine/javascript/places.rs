@@ -5,13 +5,13 @@
 use super::analysis::edits::Place;
 
 /// The beginnings of the lines of a text.
-pub(super) struct Places<'t> {
+pub(super) struct SourcePlaces<'t> {
     text: &'t str,
     /// For each line where it begins, and whether all of it is ASCII.
     lines: Vec<(usize, bool)>,
 }
 
-impl<'t> Places<'t> {
+impl<'t> SourcePlaces<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let mut lines = vec![(0, true)];
         let mut before = '\0';
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn places_and_bytes_find_each_other() {
         let text = "aä\r\nb\u{2028}c\rd";
-        let places = Places::of(text);
+        let places = SourcePlaces::of(text);
         for (place, offset) in [((1, 1), 0), ((1, 3), 3), ((2, 1), 5), ((3, 1), 9), ((4, 1), 11), ((4, 2), 12)] {
             assert_eq!(places.offset(boa_ast::Position::new(place.0, place.1)), Some(offset), "{place:?}");
             assert_eq!(places.place(offset), place);

@@ -83,7 +83,7 @@ impl Walk<'_, '_> {
             None => self.pen.pass(at, "class")?,
         };
         self.visit(|walk| class.visit_with(walk))?;
-        let mut ends = Ends { last: class.super_ref().map(|parent| parent.span().end()) };
+        let mut ends = LastEnd { last: class.super_ref().map(|parent| parent.span().end()) };
         let _ = class.visit_with(&mut ends);
         let inside = ends.last.and_then(|last| self.pen.places.offset(last)).unwrap_or(head).max(head);
         let rest = self.pen.text.get(inside..)?;
@@ -380,11 +380,11 @@ fn is_directive(item: &StatementListItem) -> bool {
 }
 
 /// Where the last expression or function body within something ends.
-struct Ends {
+struct LastEnd {
     last: Option<boa_ast::Position>,
 }
 
-impl<'ast> Visitor<'ast> for Ends {
+impl<'ast> Visitor<'ast> for LastEnd {
     type BreakTy = std::convert::Infallible;
 
     fn visit_expression(&mut self, node: &'ast Expression) -> ControlFlow<Self::BreakTy> {
