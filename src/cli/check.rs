@@ -31,8 +31,8 @@ const MAX_FIXES: usize = 4;
 /// Find mistakes in scripts before a request does, and put the sure ones right.
 ///
 /// Compiles each script, reads the config as `whither serve` does, and follows values through the scripts: fields that
-/// nothing has, answers that are no verdict, comparisons that are never true, steps that are never asked. Each finding has
-/// a code, the line that it is about, and what to do. Runs no script, and needs no service.
+/// nothing has, answers that are no verdict, comparisons that are never true, steps that are never asked. Each finding
+/// has a code, the line that it is about, and what to do. Runs no script, and needs no service.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither check                                # whither.toml, its chains and their scripts
@@ -71,7 +71,7 @@ pub struct CheckArgs {
 /// Runs `whither check`.
 ///
 /// # Errors
-/// That something was found, or a file that cannot be read.
+/// A finding, or a file that cannot be read.
 pub fn run(args: &CheckArgs) -> Result<(), CommandExit> {
     if let Some(code) = &args.explain {
         return explain(code, args.json);
@@ -192,7 +192,7 @@ fn explain(code: &str, is_json: bool) -> Result<(), CommandExit> {
     ))
 }
 
-/// `text` in lines that a terminal shows whole.
+/// Returns `text` in lines that a terminal shows whole.
 fn textwrapped(text: &str) -> String {
     let (mut lines, mut line) = (Vec::new(), String::new());
     for word in text.split_whitespace() {
