@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::finding::{CheckedFile, Finding, FindingLevel, place_of};
 
-/// The longest line that is told with a finding, in bytes.
+/// The longest line that is included in a finding, in bytes.
 const MAX_EXCERPT: usize = 1_000;
 
 /// Returns `files` as a single document: the findings, and apart from them the notes, which report no mistake.

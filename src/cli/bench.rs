@@ -54,27 +54,27 @@ use storm::StormArgs;
 use typed::Typed;
 use users::BenchUsers;
 
-/// How many nodes clusters have, where nothing is said.
+/// The numbers of nodes, where `--sizes` is not given.
 const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
-/// Requests under way in a closed loop, where nothing is said.
+/// The number of requests under way in a closed loop, where `--in-flight` is not given.
 const IN_FLIGHT: u32 = 64;
 /// The longest run in seconds.
 const MOST_SECONDS: f64 = 3600.0;
 /// The shortest: a hundredth of a second is a few clock ticks of the kernel.
 const LEAST_SECONDS: f64 = 0.01;
-/// How long each run is, where nothing is said.
+/// The time of each run, where `--seconds` is not given.
 const SECONDS: Duration = Duration::from_secs(1);
 
 /// Throughput: how long decisions take, and how many a second there are.
 ///
-/// Decides again and again, in a process for each row, over clusters of several sizes, the same every time. Without a chain it
-/// measures builtin:fewest-sessions and shipped scripts. The first decision of each row is taken as `place` takes it, so
-/// that a script which does not compile or hangs is told of. p50 and p99 are of decisions alone; `a second` has the
-/// changes of the cluster in it: where the chain reserves, a place for every second node is held, 64 at most, and the
-/// oldest is given back for each new one. Users take turns, unless the request says who asks.
+/// Decides again and again, in a process for each row, over clusters of several sizes, the same every time. Without a
+/// chain, builtin:fewest-sessions and shipped scripts are measured. The first decision of each row is taken as `place`
+/// takes a decision, so that a script which does not compile or hangs is reported. p50 and p99 are of decisions alone;
+/// `a second` has the changes of the cluster in it: where the chain reserves, a place for every second node is held, 64
+/// at most, and the oldest is given back for each new place. Users take turns, unless the request names a user.
 ///
-/// With `--nats` typed, it asks a running service: real placements, each given back as soon as it is answered. They
-/// alternate five times with a bare echo on the same server; medians are told.
+/// With `--nats` typed, a running service is measured: real placements, each given back as soon as it is answered. They
+/// alternate five times with a bare echo on the same server; medians are printed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither bench

@@ -71,7 +71,7 @@ pub struct CheckArgs {
 /// Runs `whither check`.
 ///
 /// # Errors
-/// That something was found, or a file that cannot be read.
+/// A finding, or a file that cannot be read.
 pub fn run(args: &CheckArgs) -> Result<(), CommandExit> {
     if let Some(code) = &args.explain {
         return explain(code, args.json);
@@ -192,7 +192,7 @@ fn explain(code: &str, is_json: bool) -> Result<(), CommandExit> {
     ))
 }
 
-/// `text` in lines that a terminal shows whole.
+/// Returns `text` in lines that a terminal shows whole.
 fn textwrapped(text: &str) -> String {
     let (mut lines, mut line) = (Vec::new(), String::new());
     for word in text.split_whitespace() {

@@ -55,7 +55,7 @@ pub fn run(args: &DemoArgs) -> Result<(), CommandExit> {
     })
 }
 
-/// Waits for Ctrl-C, or for being told to end.
+/// Returns a future that waits for Ctrl-C or SIGTERM.
 pub(super) fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
     let (mut interrupt, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {

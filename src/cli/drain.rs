@@ -23,13 +23,13 @@ use super::remote::{RemoteArgs, ask};
 use output::DrainOutput;
 use snapshot::DrainSnapshot;
 
-/// Between two looks at the node.
+/// The interval between two looks at the node.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// The most looks until the first that shows the drain, and the time between them.
 const FIRST_LOOKS: u32 = 10;
 const BETWEEN_FIRST: Duration = Duration::from_millis(200);
-/// So many looks in a row make sure that the node is empty: a replica that heard of the drain a moment later may have
-/// placed a last session.
+/// The number of looks in a row after which the node is known to be empty: a replica that received the drain a moment
+/// later may have placed a last session.
 const EMPTY_LOOKS: u32 = 2;
 /// The number of looks in a row after which the node is known to be back in service, or gone.
 const OTHER_LOOKS: u32 = 3;
@@ -59,7 +59,7 @@ pub struct DrainArgs {
     remote: RemoteArgs,
 }
 
-/// How the waiting ended.
+/// The end of the waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DrainEnd {
     /// The node is empty.
@@ -85,7 +85,7 @@ struct Watcher<'a> {
 /// Runs `whither drain`.
 ///
 /// # Errors
-/// Where the node cannot be taken out of service, or is not empty in the end.
+/// A node that cannot be taken out of service, or is not empty in the end.
 pub fn run(args: &DrainArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let body = json!({"node": args.id, "reason": args.reason, "by": nodes::whoami(), "drain": true});
@@ -136,7 +136,7 @@ impl Watcher<'_> {
     }
 
     async fn follow(&mut self) -> Result<DrainEnd, CommandExit> {
-        // How often in a row the node was seen empty, back in service, gone.
+        // The numbers of looks in a row that showed the node empty, back in service, gone.
         let (mut empty, mut back, mut gone) = (u32::from(self.last.is_drained()), 0, 0);
         loop {
             if empty >= EMPTY_LOOKS {

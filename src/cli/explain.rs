@@ -27,10 +27,10 @@ const MAX_SEARCH_US: u64 = 3_000_000;
 
 /// Explain where a session would be placed, and why; and what would have to differ for another node. Reserves nothing.
 ///
-/// Tells each step's verdict, what it cost and whom it left out, the scores of all nodes, by how much the chosen node won,
-/// and who was next. With `--node` it says why that node is not chosen, and the smallest changes that would have it chosen,
-/// each of them tried. The options are those of `whither place`, and a running service is asked in the same cases.
-/// Executables are not run.
+/// Prints each step's verdict, cost and the nodes left out, the scores of all nodes, the margin of the chosen node, and
+/// the runner-up. With `--node`, also prints why that node is not chosen, and the smallest changes with which the node
+/// would be chosen, each of them tried. The options are those of `whither place`, and a running service is asked in the
+/// same cases. Executables are not run.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither explain --user ann --group cad
@@ -99,8 +99,8 @@ fn local(placement: &Placement) -> Result<(Value, Result<(), CommandExit>), Comm
     Ok((explanation, end))
 }
 
-/// Returns the command's end where the node that `explanation` was asked about is none of the cluster; `known` are ids that
-/// may have been meant.
+/// Returns the command's end where the node that `explanation` was asked about is none of the cluster; `known` are ids
+/// that may have been meant.
 fn missing<'a>(explanation: &Value, known: impl IntoIterator<Item = &'a str>) -> Option<CommandExit> {
     let asked = explanation.get("asked").filter(|asked| asked.get("fate") == Some(&json!(NOT_IN_CLUSTER)))?;
     let node = asked.get("node").and_then(Value::as_str).unwrap_or_default();

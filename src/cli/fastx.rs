@@ -37,7 +37,7 @@ const MAX_BYTES: usize = 1 << 20;
 const LAUNCHER: &str = "launcher";
 /// The value of `LOAD_BALANCER` for a script.
 const CUSTOM: &str = "custom";
-/// FastX's names of load balancers that are called otherwise here, or written otherwise.
+/// FastX's names of load balancers that have another name or another spelling here.
 const FASTX_NAMES: [(&str, Builtin); 3] = [
     ("Fewest Sessions", Builtin::FewestSessions),
     ("Most Available Memory", Builtin::MostMemory),
@@ -57,7 +57,7 @@ pub struct FastxHost<'a> {
 }
 
 impl FastxHost<'static> {
-    /// The machine and the process that we are in. A variable that is no UTF-8 is none of FastX's.
+    /// Returns the machine and the process that we are in. A variable that is no UTF-8 is none of FastX's.
     #[must_use]
     pub fn real() -> Self {
         let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -87,7 +87,7 @@ pub struct FastX {
 pub struct Balancer {
     /// The built-in or script that the load balancer runs.
     pub runs: Runs,
-    /// Where that stands, as in "`LOAD_BALANCER` in `/etc/fastx/fastx.env`".
+    /// The setting that names the load balancer, as in "`LOAD_BALANCER` in `/etc/fastx/fastx.env`".
     pub origin: String,
 }
 
@@ -224,7 +224,7 @@ impl fmt::Display for Setting<'_> {
 }
 
 impl Setting<'_> {
-    /// The built-in of this name: FastX's or ours.
+    /// Returns the built-in of this name: FastX's or ours.
     fn builtin(&self) -> Result<Builtin, Problem> {
         let wanted = plain(self.value);
         let names = || FASTX_NAMES.into_iter().chain(Builtin::ALL.map(|builtin| (builtin.name(), builtin)));
@@ -263,7 +263,7 @@ fn is_whither(path: &Path, host: &FastxHost<'_>) -> bool {
     let leads_to = (host.resolve)(path).unwrap_or_else(|| path.to_owned());
     let is_called_so =
         |path: &Path| path.file_name().is_some_and(|name| name == PLACE_NAME || name == env!("CARGO_PKG_NAME"));
-    // A script of that name is somebody's own.
+    // A script of that name belongs to the site.
     let is_binary = || host.files.read(&leads_to, 4).is_ok_and(|contents| contents.bytes.starts_with(b"\x7fELF"));
     host.own.as_ref() == Some(&leads_to) || (is_called_so(path) || is_called_so(&leads_to)) && is_binary()
 }

@@ -23,7 +23,7 @@ use crate::worker::{
 use super::exit::{self, CommandExit};
 use super::output;
 
-/// Words of a worker or a runner that may wait.
+/// The most events of a worker or a runner in the queue.
 const WORDS_WAITING: usize = 16;
 /// The time on top of all limits before a process counts as lost: for starting, and for reading a large node list.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -82,7 +82,7 @@ async fn ask(
                 continue;
             }
             WorkerOutcome::Ended(overrun) if question.search_us > 0 => {
-                // Perhaps of a value that was tried: nobody is judged for that.
+                // Perhaps a tried value caused the end: no script is blamed for a tried value.
                 question.search_us = 0;
                 unsearched = Some(format!("with a value that was tried, {}", overrun.message));
                 continue;

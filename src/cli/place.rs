@@ -23,10 +23,10 @@ use super::{nodes_file, one_shot, output, remote, table};
 
 /// Place one session: offline from a node list, or by a running service.
 ///
-/// Runs a chain of steps over a list of nodes and prints the id of the chosen node. With `--script`, or a `--config` that
-/// has chains, and without `--nodes`, it reads {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a
-/// load balancer script; `--nodes -` says so too. With neither nodes nor steps it asks a running service: at `--nats`, or
-/// where the `nats` section of the config says, else on this machine.
+/// Runs a chain of steps over a list of nodes and prints the id of the chosen node. With `--script`, or a `--config`
+/// that has chains, and without `--nodes`, standard input is read: {"nodes": […], "params": {…}}, as FastX 4 gives it
+/// to a load balancer script; `--nodes -` does the same. With neither nodes nor steps a running service is asked: at
+/// `--nats`, or at the address in the `nats` section of the config, else on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither new nodes > nodes.json
@@ -44,15 +44,15 @@ pub struct PlaceArgs {
     /// Explain each step on standard error, and why nodes were left out
     #[arg(long, help_heading = "Options")]
     explain: bool,
-    /// Answer again each time a script, the config, the nodes or the request changes, with what changed since
+    /// Answer again each time a script, the config, the nodes or the request changes, with the differences since
     #[arg(long, help_heading = "Options", conflicts_with = "wait")]
     watch: bool,
 }
 
-/// Choose a node for FastX: read its document on standard input, and print a node's id.
+/// Choose a node for FastX: read the document of FastX on standard input, and print a node's id.
 ///
-/// This name is a link to `whither`, and what FastX's LOAD_BALANCER_SCRIPT names. The chain comes from `--script` or from
-/// a `whither.toml` here or in /etc/whither; no service is asked.
+/// This name is a link to `whither`, for FastX's LOAD_BALANCER_SCRIPT. The chain comes from `--script` or from a
+/// `whither.toml` here or in /etc/whither; no service is asked.
 #[derive(Debug, Parser)]
 #[command(name = super::fastx::PLACE_NAME, version, max_term_width = 110)]
 pub struct AliasArgs {
@@ -109,7 +109,7 @@ pub(super) struct LocalDecision {
     pub(super) decision: Decision,
     /// The ids of all nodes.
     pub(super) nodes: Vec<String>,
-    /// The notes on the question, in sentences: what is odd about the question.
+    /// The notes on the question, in sentences: oddities such as a misspelt user.
     pub(super) notes: Vec<String>,
     /// The chains, with their sources.
     pub(super) set: ChainSet,
@@ -239,7 +239,8 @@ impl Placement {
         Ok(LocalDecision { id, decision, nodes: ids, notes, set: birth.set })
     }
 
-    /// Returns the command's end for `decision`; a failure that the explanation showed (`is_told`) is not printed again.
+    /// Returns the command's end for `decision`; a failure that the explanation showed (`is_told`) is not printed
+    /// again.
     pub(super) fn ended(&self, decision: &Decision, is_told: bool, set: &ChainSet) -> Result<(), CommandExit> {
         match &decision.outcome {
             Outcome::Placed(_) => Ok(()),

@@ -20,7 +20,7 @@ use super::chains::{default_config, has_section};
 use super::exit::{self, CommandExit};
 use super::{output, table};
 
-/// How long a command waits for the bus and for the answer.
+/// The most time that a command waits for the bus and for the answer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 /// The most replicas whose answers are waited for.
 const MAX_REPLICAS: usize = 1000;
@@ -28,7 +28,7 @@ const MAX_REPLICAS: usize = 1000;
 /// The options for reaching the service.
 #[derive(Clone, Debug, Args)]
 pub struct RemoteArgs {
-    /// A config whose [nats] section says how to reach the bus
+    /// A config whose [nats] section has the address of the bus
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -102,12 +102,12 @@ pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, Comm
     ask_within(bus, subject, body, PATIENCE).await
 }
 
-/// The same, where the answer may take as long as `patience`.
+/// Sends as [`ask`], with an answer that may take as long as `patience`.
 async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Value, CommandExit> {
     reply_within(bus, subject, body, patience).await?.into_answer()
 }
 
-/// The same, where a failure that the service tells is an answer as well.
+/// Sends as [`ask_within`], where a failure of the service is an answer as well.
 async fn reply_within(
     bus: &Bus,
     subject: String,
@@ -134,11 +134,11 @@ async fn reply_within(
     RemoteReply::read(&message)
 }
 
-/// Asks every replica on `subject`, and waits until all have answered, `patience` at most: each answer says how many there
-/// are.
+/// Asks every replica on `subject`, and waits for all answers, `patience` at most: each answer has the number of
+/// replicas.
 ///
 /// # Errors
-/// The first failure among the answers, or that not all came in time.
+/// The first failure among the answers, or an answer that did not come in time.
 pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Vec<Value>, CommandExit> {
     let other = |error: &dyn std::fmt::Display| CommandExit::new(exit::OTHER, error);
     let (client, inbox) = (bus.client(), bus.client().new_inbox());
@@ -198,7 +198,7 @@ impl RemoteReply {
     }
 }
 
-/// Returns the command's end for the `error` that a service tells.
+/// Returns the exit for the `error` of a service.
 pub(super) fn failed(error: &Value) -> CommandExit {
     let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
     let step = Some(text("step")).filter(|step| !step.is_empty());
@@ -215,7 +215,7 @@ pub(super) fn failed(error: &Value) -> CommandExit {
 /// The service that is asked for a placement.
 #[derive(Clone, Debug)]
 pub struct RemoteService<'a> {
-    /// The options that say how the service is reached.
+    /// The options for reaching the service.
     pub bus: &'a BusArgs,
     /// A config whose `[nats]` section names the servers, where `bus` does not.
     pub config: Option<PathBuf>,
@@ -252,7 +252,7 @@ pub fn place(
         match reply.into_answer() {
             Ok(_told) if as_json => Ok(()),
             Ok(told) => output::data(told.get("node").and_then(Value::as_str).unwrap_or_default()),
-            // The explanation said why.
+            // The explanation has the reason.
             Err(exit) if explanation.is_some() && !as_json => Err(CommandExit::shown(exit.code)),
             Err(exit) => Err(exit),
         }

@@ -28,7 +28,7 @@ use candidate::SimulatedChain;
 use sites::SitesArgs;
 use summary::DaySummary;
 
-/// The nodes and users where nothing is said.
+/// The defaults of `--nodes` and `--users`.
 const NODES: &str = "60";
 const USERS: u32 = 2000;
 /// The most nodes and users, so that a typing error does not take the machine's memory.
@@ -90,7 +90,7 @@ pub struct SimulateArgs {
     /// How much memory a session takes, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 0)]
     memory: u64,
-    /// No node ever takes more sessions than it says; of chains that are no config
+    /// No node ever takes more sessions than its maximum; for chains that are no config
     #[arg(long)]
     strict: bool,
     /// How often each node reports
@@ -105,8 +105,8 @@ pub struct SimulateArgs {
     /// Print JSON, with the state of the cluster minute by minute
     #[arg(long)]
     json: bool,
-    /// Look for faults of the service itself instead: in worlds where messages, processes, views and clocks fail, so many
-    /// of them, or those of the seeds FROM..TO
+    /// Look for faults of the service itself instead: in worlds where messages, processes, views and clocks fail, so
+    /// many of them, or those of the seeds FROM..TO
     #[arg(long, value_name = "N|FROM..TO", value_parser = faults::seeds)]
     faults: Option<Range<u64>>,
     /// Draw the day into this SVG file: sessions on the fullest node, in the mean and on the emptiest one
@@ -173,7 +173,7 @@ pub fn run(args: &SimulateArgs) -> Result<(), CommandExit> {
 }
 
 impl SimulateArgs {
-    /// The node documents.
+    /// Returns the node documents.
     fn hosts(&self) -> Result<Vec<Value>, CommandExit> {
         let written = self.nodes.as_deref().unwrap_or(NODES);
         let mut hosts = match written.parse::<u32>() {
@@ -250,7 +250,7 @@ impl SimulateArgs {
     }
 }
 
-/// The node documents of the file that is `written`.
+/// Returns the node documents of the file that is `written`.
 fn read_hosts(written: &str) -> Result<Vec<Value>, CommandExit> {
     let path = PathBuf::from(written);
     let file = nodes_file::read(Some(&path), WorkerLimits::default().request_bytes)?;
@@ -280,7 +280,7 @@ fn time(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
-/// Reads a moment of the day and a time, such as 09:00+45m; absent where `text` is none.
+/// Parses a moment of the day and a time, such as 09:00+45m; absent where `text` is neither.
 fn span(text: &str) -> Option<(Duration, Duration)> {
     let (at, lasts) = text.split_once('+')?;
     let (hours, minutes) = at.split_once(':')?;
@@ -289,7 +289,7 @@ fn span(text: &str) -> Option<(Duration, Duration)> {
     Some((at, time(lasts).ok()?))
 }
 
-/// A bar over the days of so many chains; nothing where standard error is no terminal.
+/// Returns a bar over the days of `chains` chains; hidden where standard error is no terminal.
 fn bar(day: Duration, chains: usize) -> ProgressBar {
     let bar = ProgressBar::new(day.as_secs() * chains as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {

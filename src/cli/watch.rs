@@ -33,7 +33,7 @@ pub(super) struct WatchedAnswer {
     pub(super) text: String,
     /// The explanation that the next explanation is compared with.
     pub(super) explanation: Value,
-    /// How the command would have ended.
+    /// The exit of the command without `--watch`.
     pub(super) end: Result<(), CommandExit>,
 }
 

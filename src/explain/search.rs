@@ -22,8 +22,8 @@ const MAX_PAIRED: usize = 16;
 /// The most values of each that are tried then.
 const MAX_PAIRED_VALUES: usize = 7;
 
-/// Searches for the smallest changes that would have the node `ask.about` chosen, or returns `None` if `ask` names no node
-/// or that node is chosen.
+/// Searches for the smallest changes that would have the node `ask.about` chosen, or returns `None` if `ask` names no
+/// node or that node is chosen.
 #[must_use]
 pub fn search(evaluator: &Evaluator, ask: &Ask, budget: SearchBudget) -> Option<Counterfactual> {
     let about = ask.about.as_ref()?;

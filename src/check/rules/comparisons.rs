@@ -138,7 +138,7 @@ impl<'t> ValueFlow<'t> {
         self.find(Finding::new(Code::WrongUnit, Some(span), message).help(help));
     }
 
-    /// The number that `expression` always is.
+    /// Returns the number that `expression` always is.
     fn constant(&self, expression: &Expr) -> Option<f64> {
         let of_variable = || {
             let number = self.variable(expression.name()?)?;
@@ -177,7 +177,7 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// A field that is no text, as `kind` says, against a text that is written out.
+    /// Reports the comparison of a field that is no text, but `kind`, with a constant text.
     fn text_for_other(&mut self, kind: &str, operator: Operator, one: &'t Expr, other: &'t Expr) {
         let (Operator::Equal(is_converted) | Operator::Unequal(is_converted)) = operator else { return };
         let Some(text) = other.text().filter(|_| one.field().is_some()) else { return };

@@ -37,7 +37,7 @@ pub(super) fn meant_to_last(flow: &mut ValueFlow<'_>) {
     of_global_object(flow);
 }
 
-/// The event that shows that a variable, to which these `events` happen, is meant to last.
+/// Returns the event that shows that a variable, to which these `events` happen, is meant to last.
 fn lasting<'e>(flow: &ValueFlow<'_>, events: &[&'e VariableEvent]) -> Option<&'e VariableEvent> {
     let role = |event: &VariableEvent| flow.roles.get(&event.function?).copied();
     let is_plain = |event: &&&VariableEvent| !event.is_repeated && role(event).is_some();

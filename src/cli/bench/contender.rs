@@ -85,7 +85,7 @@ impl BenchChain {
         wall + PATIENCE + FOR_A_NODE * u32::try_from(nodes).unwrap_or(u32::MAX)
     }
 
-    /// The chain.
+    /// Returns the chain.
     #[must_use]
     pub(super) fn chain(&self) -> Option<&ChainSpec> {
         self.birth.set.get(&self.action)

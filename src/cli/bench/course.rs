@@ -28,7 +28,7 @@ const SEED: u64 = 1;
 /// The longest warm-up; a shorter run is warmed up for the time of the run.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// How a run goes.
+/// The plan of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunPlan {
     /// The time for which the chain is measured.

@@ -1,4 +1,4 @@
-//! Requests under way: which there are, since when, and which nobody will answer any more.
+//! Requests under way: their numbers, their start times, and those whose answers are no longer expected.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl RequestsInFlight {
         self.open.remove(&number)
     }
 
-    /// Gives up those that have waited too long at `now`, and says how many.
+    /// Removes requests without an answer for `patience` at `now`; returns their number.
     pub(super) fn give_up(&mut self, now: Instant) -> u64 {
         let mut lost = 0;
         while let Some(oldest) = self.open.first_entry()
@@ -44,7 +44,7 @@ impl RequestsInFlight {
         lost
     }
 
-    /// How many are under way.
+    /// Returns the number of requests under way.
     #[must_use]
     pub(super) fn len(&self) -> usize {
         self.open.len()
@@ -56,7 +56,7 @@ impl RequestsInFlight {
         self.open.is_empty()
     }
 
-    /// How many there were in all.
+    /// Returns the number of all requests so far.
     #[must_use]
     pub(super) fn departed(&self) -> u64 {
         self.next

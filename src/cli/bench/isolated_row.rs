@@ -35,7 +35,7 @@ const STACK_BYTES: usize = 64 << 20;
 pub(super) struct IsolatedRow {
     /// The contender, from 0.
     pub(super) contender: usize,
-    /// How many nodes the cluster has.
+    /// The number of nodes in the cluster.
     pub(super) size: usize,
 }
 

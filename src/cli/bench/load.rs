@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_secs(20);
 /// The interval at which lost requests are looked for.
 const PERIOD: Duration = Duration::from_millis(100);
-/// How requests are counted that got no answer, or that were due and could not be sent in time.
+/// The name under which requests count that got no answer, or that were due and could not be sent in time.
 const LOST: &str = "no-answer";
 const UNSENT: &str = "not-sent";
 const NOBODY: &str = "no-responders";
@@ -34,13 +34,13 @@ const NOBODY: &str = "no-responders";
 pub(super) struct BenchLoad<'a> {
     /// The connection.
     pub(super) client: &'a Client,
-    /// Where.
+    /// The subject of the requests.
     pub(super) subject: Subject,
     /// The bodies of the requests, sent in turn.
     pub(super) bodies: &'a [Bytes],
-    /// How many requests may be under way.
+    /// The number of requests that may be under way.
     pub(super) in_flight: usize,
-    /// Where reservations are given back, where answers have any.
+    /// The subject for giving reservations back, where answers have reservations.
     pub(super) release: Option<Subject>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct LoadRun {
     /// The latencies from the request, or the moment at which the request was due, to the answer; lost requests
     /// included.
     pub(super) latencies: Latencies,
-    /// How many answers named a node.
+    /// The number of answers with a node.
     pub(super) placed: u64,
     /// From the first request to the last answer.
     pub(super) elapsed: Duration,
@@ -127,7 +127,7 @@ impl BenchLoad<'_> {
 struct LoadTraffic<'a> {
     load: &'a BenchLoad<'a>,
     inbox: String,
-    /// Where nobody listens: the service answers nothing that has no address.
+    /// A subject without listeners: the service answers no request without a reply address.
     sink: Subject,
     flight: RequestsInFlight,
     run: LoadRun,
@@ -164,7 +164,7 @@ impl<'a> LoadTraffic<'a> {
         let since = number.and_then(|number| self.flight.arrive(number));
         if let Some(since) = since {
             match failure(&reply) {
-                // The server's word that nobody listens comes at once, and is no answer.
+                // The server's message that nobody listens comes at once, and is no answer.
                 Some(name) if name == NOBODY => self.run.lose(NOBODY, 1),
                 name => self.run.count(now.saturating_duration_since(since), name),
             }

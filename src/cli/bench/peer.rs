@@ -79,7 +79,7 @@ impl NodeJsPeer {
     /// Runs the chain of `contender` over the cluster that `reports` make.
     ///
     /// # Errors
-    /// Where the program fails or does not end.
+    /// A program that fails or does not end.
     pub(super) fn run(
         &self,
         contender: &BenchChain,
@@ -198,7 +198,7 @@ impl PeerRow {
         self.decisions as f64 * 1e9 / self.busy_ns.max(1) as f64
     }
 
-    /// How many times longer than whither's a decision of the peer takes.
+    /// Returns the ratio of the peer's median to whither's.
     fn ratio(&self, ours_ns: u64) -> f64 {
         self.p50_ns as f64 / ours_ns.max(1) as f64
     }
@@ -208,12 +208,12 @@ impl PeerRow {
         self.failed > 0
     }
 
-    /// How many did; nothing where none did.
+    /// Returns the number of failed decisions as text; empty where none failed.
     pub(super) fn failed(&self) -> String {
         if self.has_failed() { units::count(self.failed) } else { String::new() }
     }
 
-    /// The row for a program.
+    /// Returns the row as JSON.
     #[must_use]
     pub(super) fn to_json(&self, ours_ns: u64) -> Value {
         json!({
@@ -224,7 +224,7 @@ impl PeerRow {
         })
     }
 
-    /// The row for a person.
+    /// Returns the row for a person.
     #[must_use]
     pub(super) fn cells(&self, nodes: usize, ours_ns: u64) -> Vec<String> {
         vec![

@@ -23,7 +23,7 @@ use super::row::{failed, p99};
 use super::units;
 use super::users::BenchUsers;
 
-/// How often service and echo alternate.
+/// The number of runs of the service and of the echo, in turn.
 pub(super) const RUNS: usize = 5;
 const THREADS: usize = 2;
 
@@ -34,7 +34,7 @@ pub(super) struct Demand {
     pub(super) in_flight: usize,
     /// The requests a second of the open loop, where an open loop is run.
     pub(super) rate: Option<u32>,
-    /// How long each run is.
+    /// The time of each run.
     pub(super) time: Duration,
 }
 
@@ -160,7 +160,7 @@ impl Medians {
 }
 
 impl ServiceAndEcho {
-    /// The pair for a program.
+    /// Returns the pair as JSON.
     #[must_use]
     pub(super) fn to_json(&self) -> Value {
         let (echo, placed) = (Medians::of(&self.echo), Medians::of(&self.placed));
@@ -172,7 +172,7 @@ impl ServiceAndEcho {
     }
 }
 
-/// The pairs as a table.
+/// Returns the pairs as a table.
 #[must_use]
 pub(super) fn table(pairs: &[ServiceAndEcho]) -> String {
     let headings = ["what", "p50", "p99", "a second", "p50 to echo", "rate to echo", "failed"];

@@ -9,7 +9,7 @@ use crate::cli::new::nodes::USERS;
 use crate::host;
 use crate::model::{Head, Request};
 
-/// How many users take turns; the first of them have sessions on the clusters that are drawn.
+/// The number of users; the first of them have sessions on the clusters that are drawn.
 const ASKERS: usize = 48;
 /// The share of users in the group that the shipped scripts know: every fourth.
 const GROUP_EVERY: usize = 4;
@@ -55,7 +55,7 @@ impl BenchUsers {
         Some(Request::deferred(head.clone(), Arc::clone(text), Arc::clone(&self.server_id)))
     }
 
-    /// The requests as text, in turn.
+    /// Returns the requests as text, in turn.
     pub(super) fn texts(&self) -> impl Iterator<Item = &Arc<str>> {
         self.list.iter().map(|(_, text)| text)
     }

@@ -16,9 +16,9 @@ use crate::script::{Content, ScriptLimits};
 /// The ids of a cluster's nodes.
 pub(super) type NodeIds = BTreeSet<String>;
 
-/// How deep folders are looked through.
+/// The most levels of folders that are searched.
 const MAX_FOLDER_DEPTH: usize = 8;
-/// How many scripts of a folder are checked.
+/// The most scripts of a folder that are checked.
 const MAX_SCRIPTS: usize = 10_000;
 /// Folders with code of others, which is not checked.
 const FOREIGN_FOLDERS: [&str; 2] = ["node_modules", "target"];
@@ -258,7 +258,7 @@ impl CheckRun<'_> {
 /// The most bytes of a config that are read again to show lines of the config.
 const MAX_CONFIG_BYTES: usize = 1 << 20;
 
-/// Where the step `name` is written in the config `text`.
+/// Returns the place of the step `name` in the config `text`.
 fn step_in(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
     let quoted = ['"', '\''].map(|quote| format!("{quote}{name}{quote}"));
     // A step that is never asked stands behind another step: the last place is the likeliest.

@@ -12,14 +12,14 @@ use crate::plain::Plain;
 
 /// Sessions that a table shows; the rest is a number.
 const SHOWN: usize = 50;
-/// How often the line on a terminal moves.
+/// The interval between two moves of the line on a terminal.
 const TURN: Duration = Duration::from_millis(200);
 
 /// The output of a drain.
 pub(super) struct DrainOutput {
     node: String,
     as_json: bool,
-    /// On standard error; draws nothing where that is no terminal.
+    /// The bar on standard error; hidden where standard error is no terminal.
     bar: ProgressBar,
     unanswered: bool,
 }
@@ -57,7 +57,7 @@ impl DrainOutput {
         Ok(())
     }
 
-    /// Another look, after `before`.
+    /// Shows the changes of a snapshot since `before`.
     pub(super) fn sees(&mut self, look: &DrainSnapshot, before: &DrainSnapshot) -> Result<(), CommandExit> {
         self.unanswered = false;
         self.bar.enable_steady_tick(TURN);
@@ -78,7 +78,7 @@ impl DrainOutput {
         Ok(())
     }
 
-    /// Nobody answered a look; said once until somebody does.
+    /// Reports a look without an answer; once until the next answer.
     pub(super) fn unanswered(&mut self, error: &CommandExit) {
         if !std::mem::replace(&mut self.unanswered, true) {
             self.aside(&format!("nothing is heard of `{}` at the moment: {error}; still waiting", self.node));
@@ -96,7 +96,7 @@ impl DrainOutput {
         match (self.as_json, event) {
             (true, _) => self.event(event, look, !look.is_drained()),
             (false, "drained") => output::answer(format_args!("{} drained", self.node)),
-            // The command's failure says the rest.
+            // The message of the command's exit has the rest.
             (false, _) => Ok(()),
         }
     }

@@ -21,7 +21,7 @@ const NAMED: usize = 3;
 pub(super) struct DrainSnapshot {
     pub(super) node: String,
     pub(super) state: String,
-    /// Whether the replica that answered has heard of the drain.
+    /// Whether the replica that answered has received the drain.
     pub(super) draining: bool,
     /// Sessions and reservations; absent where the node does not report sessions.
     pub(super) remaining: Option<u64>,

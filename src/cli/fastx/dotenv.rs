@@ -68,7 +68,7 @@ fn setting(text: &str) -> Result<(usize, Option<Setting>), &'static str> {
     Ok((taken, Some((name.to_owned(), value))))
 }
 
-/// The value that `text` begins with and that `quote` ends, and how many bytes there are up to the line's end.
+/// Returns the value that `text` begins with and that `quote` ends, and how many bytes there are up to the line's end.
 fn quoted(text: &str, quote: char) -> Result<(usize, String), &'static str> {
     let mut is_escaped = false;
     let end = text.char_indices().find(|(_, character)| {

@@ -75,7 +75,7 @@ fn draw(ran: &[Ran], about: &str, svg: &mut String) -> Result<(), String> {
     root.present().map_err(words)
 }
 
-/// The sessions of the nodes that are up.
+/// Returns the sessions of the nodes that are up.
 fn up(sample: &CapacitySample) -> Vec<u64> {
     sample.sessions.iter().flatten().copied().collect()
 }

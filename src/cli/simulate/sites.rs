@@ -20,13 +20,13 @@ use super::{LONGEST_DAY, SimulateArgs, bar, span, time};
 
 /// The most sites.
 const MAX_SITES: usize = 200;
-/// The nodes of each site where nothing is said.
+/// The number of nodes of each site, where `--nodes` is not given.
 const NODES: usize = 50_000;
 /// The fewest nodes of a site: each group has some then.
 const MIN_NODES: usize = 10;
 /// The most nodes of all sites together.
 const MAX_ALL_NODES: usize = 20_000_000;
-/// The users of all sites, for each node, where nothing is said.
+/// The number of users of all sites for each node, where `--users` is not given.
 const USERS_A_NODE: usize = 2;
 /// The most users of all sites together.
 const MAX_USERS: u32 = 20_000_000;
@@ -137,7 +137,7 @@ struct Cost {
 }
 
 impl Cost {
-    /// The costs of first tier, site and flat cluster, side by side.
+    /// Returns the costs of first tier, site and flat cluster, side by side.
     fn all(scenario: &SitesScenario, course: &SitesOutcome) -> [Self; 4] {
         let (seconds, sites) = (scenario.day.as_secs_f64(), scenario.sites as u64);
         let documents = sites * GROUPS.len() as u64;
@@ -223,7 +223,7 @@ fn render(scenario: &SitesScenario, course: &SitesOutcome) -> String {
     )
 }
 
-/// How full the sites are when most sessions run.
+/// Renders the load of the sites at the time of the most sessions.
 fn peak(course: &SitesOutcome) -> Table {
     let mut table = table::table(&["at the peak", "sessions", "fullest site", "mean", "emptiest site", "spread"]);
     let Some(sample) = course.peak() else { return table };

@@ -25,8 +25,8 @@ struct Peak {
     fullest: u64,
     mean: f64,
     emptiest: u64,
-    /// The standard deviation over the mean: of how full the nodes are, where all say how many sessions they take, else of
-    /// their sessions.
+    /// The standard deviation over the mean: of the shares of used capacity, where all nodes report a capacity, else of
+    /// the numbers of sessions.
     spread: f64,
 }
 
@@ -53,14 +53,14 @@ impl Peak {
     }
 }
 
-/// Returns the share of used capacity of each node that takes part; absent where a node does not report its capacity.
+/// Returns the share of used capacity of each node that takes part; absent where any node does not report a capacity.
 fn shares(sample: &CapacitySample, capacities: &[Option<u64>]) -> Option<Vec<f64>> {
     let nodes =
         sample.sessions.iter().zip(capacities).filter_map(|(count, capacity)| Some((count.as_ref()?, capacity)));
     nodes.map(|(count, capacity)| Some(*count as f64 / (*capacity)?.max(1) as f64)).collect()
 }
 
-/// The standard deviation of `values` over their mean.
+/// Returns the standard deviation of `values` over their mean.
 fn spread(values: &[f64]) -> f64 {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -68,7 +68,7 @@ fn spread(values: &[f64]) -> f64 {
     if mean > 0.0 { variance.sqrt() / mean } else { 0.0 }
 }
 
-/// The days side by side, for a person.
+/// Returns the days side by side, for a person.
 pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
     let headings =
         ["chain", "placed", "refused", "waited", "longest", "lost", "peak", "fullest", "mean", "emptiest", "spread"];
@@ -128,13 +128,13 @@ pub(super) fn json(name: &str, DaySummary { peak, refused }: &DaySummary, course
     })
 }
 
-/// The time in milliseconds that so many percent of `waits`, which ascend, are not above.
+/// Returns the percentile `percent` of `waits`, which ascend, in milliseconds.
 fn share(waits: &[Duration], percent: usize) -> Option<u64> {
     let place = (waits.len() * percent).div_ceil(100).checked_sub(1)?;
     waits.get(place).map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A time of the day.
+/// Renders a time of the day as HH:MM.
 pub(super) fn clock(time: Duration) -> String {
     let minutes = time.as_secs() / 60;
     format!("{:02}:{:02}", minutes / 60, minutes % 60)

@@ -21,15 +21,15 @@ use super::row::StormRow;
 use super::site::{NodeJs, StormSite};
 use super::users::StormUsers;
 
-/// Between two looks whether the echo listens.
+/// The interval at which the echo is asked until the echo listens.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// How many nodes there are, and how they are asked for.
+/// The number of nodes, and the pace of the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cell {
     /// The nodes.
     pub(super) nodes: u32,
-    /// How requests follow each other.
+    /// The pace of the requests.
     pub(super) pace: Pace,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct CellPlan {
     pub(super) kind: nodes::StormNodes,
     /// The users who send the requests.
     pub(super) users: StormUsers,
-    /// How often a node reports.
+    /// The interval at which a node reports.
     pub(super) report_every: Duration,
     /// The number of later reservations after which a reservation is given back that is never confirmed.
     pub(super) held: Option<usize>,
@@ -100,10 +100,10 @@ impl StormPeer<'_> {
 }
 
 impl StormConnections {
-    /// Asks `contender` as `cell` says.
+    /// Measures `contender` as `cell` says.
     ///
     /// # Errors
-    /// Where a process does not come up or ends, or the server is gone.
+    /// A process that does not come up or ends, or a server that is gone.
     pub(super) async fn measure(
         &mut self,
         contender: StormPeer<'_>,

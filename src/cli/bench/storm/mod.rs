@@ -42,9 +42,9 @@ use site::{NodeJs, StormSite};
 use table::CellGroup;
 use users::StormUsers;
 
-/// How many nodes there are, where nothing is said.
+/// The numbers of nodes, where `--sizes` is not given.
 const SIZES: [u32; 3] = [100, 1_000, 10_000];
-/// Requests under way, where nothing is said.
+/// The numbers of requests under way, where `--in-flight` is not given.
 const IN_FLIGHT: [u32; 3] = [1, 64, 512];
 /// The time for which each contender is measured, where `--seconds` is not given.
 const SECONDS: Duration = Duration::from_secs(10);
@@ -60,17 +60,17 @@ const BESIDE: Duration = Duration::from_secs(1);
 const ECHO: &str = "echo";
 const PEER: &str = "Node.js";
 
-/// How to storm.
+/// The options of a storm.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Storm")]
 pub(super) struct StormArgs {
-    /// A login storm: a service of its own for each row, over NATS, beside an echo and a Node.js service
+    /// A login storm: a new service for each row, over NATS, beside an echo and a Node.js service
     ///
     /// Starts a nats-server, and for each chain, number of nodes (--sizes, by default 100,1000,10000) and number of
-    /// requests under way (--in-flight, by default 1,64,512) a `whither serve` of its own. Nodes report with their
-    /// sessions every 15 s; each user asks for a node and confirms, and the session is in its node's next report until it ends.
-    /// With --rate it asks so many times a second instead, and a request counts from the moment it was due; with
-    /// --in-flight too, both. --seconds is for each row, by default 10.
+    /// requests under way (--in-flight, by default 1,64,512) a separate `whither serve`. Nodes report with their
+    /// sessions every 15 s; each user asks for a node and confirms, and the session is in the node's next report until
+    /// the session ends. With --rate, requests are sent at that rate instead, each timed from the moment it was due;
+    /// with --in-flight too, both. --seconds is for each row, by default 10.
     ///
     /// In turn with the chains, on the same server, by the same launchers: a bare echo, and a service in Node.js that
     /// makes the same choice over objects in memory, receives no reports and checks nothing. Ends with 1 where a worker

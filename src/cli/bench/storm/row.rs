@@ -128,7 +128,7 @@ impl StormRow {
         ]
     }
 
-    /// The row for a program.
+    /// Returns the row as JSON.
     pub(super) fn to_json(&self, beside: CellBaselines) -> Value {
         let tally = &self.tally;
         let faults: serde_json::Map<_, _> = tally

@@ -46,7 +46,7 @@ impl CellGroup {
         CellBaselines { echo: rate(echo), peer: rate(peer) }
     }
 
-    /// The cell as a table; columns that would be empty are left out.
+    /// Returns the cell as a table; columns that would be empty are left out.
     pub(super) fn table(&self, beside: CellBaselines) -> String {
         let mut table = table::table(&HEADINGS);
         let rows: Vec<_> = self.rows.iter().map(|row| row.cells(beside)).collect();
