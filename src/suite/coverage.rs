@@ -214,7 +214,7 @@ mod tests {
         assert_eq!((script.line_part().to_string(), script.way_part().reached), ("1 of 3 (33.3 %)".to_owned(), 1));
         assert_eq!((script.missed_lines().as_str(), script.missed_branches().as_str()), ("2-4", "1"));
         assert_eq!(
-            crate::suite::lcov::lcov(&[script.clone()]),
+            crate::suite::lcov::lcov(std::slice::from_ref(&script)),
             "TN:\nSF:a.js\nBRDA:1,0,0,2\nBRDA:1,0,1,0\nBRF:2\nBRH:1\nDA:1,4\nDA:2,0\nDA:4,0\nLF:3\nLH:1\nend_of_record\n"
         );
         let page = crate::suite::html::script(&script);

@@ -19,9 +19,9 @@ pub fn index(scripts: &[(ScriptCoverage, String)]) -> String {
     for (script, file) in scripts {
         let name = escape(&script.path);
         let (lines, ways) = (script.line_part(), script.way_part());
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "<tr><td><a href=\"{}\">{name}</a></td><td class=\"{}\">{lines}</td><td class=\"{}\">{ways}</td></tr>\n",
+            "<tr><td><a href=\"{}\">{name}</a></td><td class=\"{}\">{lines}</td><td class=\"{}\">{ways}</td></tr>",
             escape(file),
             class(lines),
             class(ways)
@@ -52,10 +52,10 @@ pub fn script(script: &ScriptCoverage) -> String {
                 format!("{missed} of {all} ways not taken")
             }
         };
-        let _ = write!(
+        let _ = writeln!(
             rows,
             "<tr class=\"{class}\"><td class=\"number\">{number}</td><td class=\"count\">{}</td><td>{}</td>\
-             <td class=\"note\">{note}</td></tr>\n",
+             <td class=\"note\">{note}</td></tr>",
             count.map(ToString::to_string).unwrap_or_default(),
             escape(text)
         );

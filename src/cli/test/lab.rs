@@ -58,7 +58,7 @@ struct StartedWorker {
 }
 
 enum AskOutcome {
-    Decided(Decision),
+    Decided(Box<Decision>),
     Waiting(WaitingDecision),
     Ended(Overrun),
 }
@@ -146,7 +146,7 @@ impl<'a> TestWorker<'a> {
         let mut shunned = 0;
         let decision = loop {
             let overrun = match self.put(&question, patience).await? {
-                AskOutcome::Decided(decision) => break decision,
+                AskOutcome::Decided(decision) => break *decision,
                 AskOutcome::Waiting(waiting) => {
                     question.from = Some(self.run_program(&question, waiting).await?);
                     continue;
@@ -238,7 +238,7 @@ impl<'a> TestWorker<'a> {
                     continue;
                 }
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
-                    Some(reply) => return Ok(AskOutcome::Decided(reply.decision)),
+                    Some(reply) => return Ok(AskOutcome::Decided(Box::new(reply.decision))),
                     None => continue,
                 },
                 Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return Ok(AskOutcome::Waiting(waiting)),

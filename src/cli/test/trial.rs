@@ -174,7 +174,7 @@ impl CaseTrials<'_, '_> {
         let id: Arc<str> = format!("test-{sequence}").into();
         let question = match self.question(case, fields, cluster, sequence, &id) {
             Ok(question) => question,
-            Err(refused) => return Ok((id, refused)),
+            Err(refused) => return Ok((id, *refused)),
         };
         let decision = self.lab.ask(question).await?;
         Ok((id, decision))
@@ -187,7 +187,7 @@ impl CaseTrials<'_, '_> {
         cluster: &TestCluster,
         sequence: u64,
         id: &Arc<str>,
-    ) -> Result<PlacementQuestion, Decision> {
+    ) -> Result<PlacementQuestion, Box<Decision>> {
         if let Some(action) = &case.action {
             fields.entry("action").or_insert_with(|| Value::from(&**action));
         }
@@ -208,7 +208,7 @@ impl CaseTrials<'_, '_> {
             }
             Err(error) => {
                 let failure = Failure::new(FailureName::BadRequest, error.to_string());
-                Err(one_shot::failed(&empty, cluster.reports.len() as u64, failure))
+                Err(Box::new(one_shot::failed(&empty, cluster.reports.len() as u64, failure)))
             }
         }
     }
