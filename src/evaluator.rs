@@ -24,7 +24,7 @@ use crate::engine::{LANGUAGES, Settings};
 use crate::model::{
     Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex,
 };
-use crate::script::{Coverage, Engine, LoadError, Policy, ScriptLimits, ScriptSource};
+use crate::script::{Coverage, Engine, LoadError, Policy, Script, ScriptLimits, ScriptSource};
 
 pub use rehearsal::Rehearsal;
 
@@ -145,12 +145,25 @@ impl Evaluator {
     /// Returns the probable mistakes in scripts that compile: a sentence each, with the place in the script's file.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
+        self.scripts().flat_map(|(_, script)| script.remarks()).map(ToString::to_string).collect()
+    }
+
+    /// Returns the tier that runs each function of a script, in languages that have more than one: a sentence each.
+    #[must_use]
+    pub fn tiers(&self) -> Vec<String> {
+        let each = |(name, script): (&Arc<str>, &dyn Script)| {
+            script.tiers().into_iter().map(|tier| format!("{name}: {tier}")).collect::<Vec<_>>()
+        };
+        self.scripts().flat_map(each).collect()
+    }
+
+    /// Returns the scripts of all chains, with the names of their steps.
+    fn scripts(&self) -> impl Iterator<Item = (&Arc<str>, &dyn Script)> {
         let steps = self.chains.values().flat_map(|state| &state.chain.steps);
-        let scripts = steps.filter_map(|step| match &step.kind {
-            StepKind::Script(script) => Some(script),
+        steps.filter_map(|step| match &step.kind {
+            StepKind::Script(script) => Some((&step.spec.name, &**script)),
             StepKind::Policy(_) | StepKind::External => None,
-        });
-        scripts.flat_map(|script| script.remarks()).map(ToString::to_string).collect()
+        })
     }
 
     /// Returns the cluster as this evaluator sees the cluster.

@@ -124,6 +124,13 @@ pub const WAITING_PER_USER: Figure = limit(
 );
 /// `limits.log_lines`.
 pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that the scripts of one decision may log");
+/// `limits.verify_every`.
+pub const VERIFY_EVERY: Figure = limit(
+    "verify_every",
+    0,
+    (0, 1_000_000_000),
+    "one answer of compiled JavaScript in so many is compared with the interpreter's; 0: nothing is compiled",
+);
 /// `limits.quarantine_kills`.
 pub const QUARANTINE_KILLS: Figure =
     limit("quarantine_kills", 3, (0, 1000), "a script that is convicted so often is not run for a while; 0: never");
@@ -141,7 +148,7 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 31] = [
+pub const FIGURES: [&Figure; 32] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &RESERVATION_MAX_S,
@@ -168,6 +175,7 @@ pub const FIGURES: [&Figure; 31] = [
     &WAITING,
     &WAITING_PER_USER,
     &LOG_LINES,
+    &VERIFY_EVERY,
     &QUARANTINE_KILLS,
     &QUARANTINE_WINDOW_S,
     &QUARANTINE_PAUSE_S,

@@ -88,6 +88,8 @@ pub struct LimitSettings {
     pub waiting_per_user: u32,
     /// [`figure::LOG_LINES`].
     pub log_lines: u32,
+    /// [`figure::VERIFY_EVERY`].
+    pub verify_every: u32,
     /// [`figure::QUARANTINE_KILLS`].
     pub quarantine_kills: u32,
     /// [`figure::QUARANTINE_WINDOW_S`].
@@ -218,6 +220,7 @@ impl Default for LimitSettings {
             waiting: figure::WAITING.default,
             waiting_per_user: figure::WAITING_PER_USER.default,
             log_lines: figure::LOG_LINES.default,
+            verify_every: figure::VERIFY_EVERY.default,
             quarantine_kills: figure::QUARANTINE_KILLS.default,
             quarantine_window_s: figure::QUARANTINE_WINDOW_S.default,
             quarantine_pause_s: figure::QUARANTINE_PAUSE_S.default,
@@ -235,6 +238,7 @@ impl LimitSettings {
             source_bytes: self.source_kb as usize * 1024,
             component_bytes: self.component_kb as usize * 1024,
             log_lines: self.log_lines as usize,
+            verify_every: self.verify_every,
             ..ScriptLimits::default()
         }
     }
@@ -263,6 +267,7 @@ impl LimitSettings {
             waiting: section.figure(&figure::WAITING, notes),
             waiting_per_user: section.figure(&figure::WAITING_PER_USER, notes),
             log_lines: section.figure(&figure::LOG_LINES, notes),
+            verify_every: section.figure(&figure::VERIFY_EVERY, notes),
             quarantine_kills: section.figure(&figure::QUARANTINE_KILLS, notes),
             quarantine_window_s: section.figure(&figure::QUARANTINE_WINDOW_S, notes),
             quarantine_pause_s: section.figure(&figure::QUARANTINE_PAUSE_S, notes),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::identity::ClusterIdentity;
 use super::name::Name;
 use super::node::{Marks, Node, Pending};
 use super::parts::NodeParts;
@@ -78,6 +79,7 @@ impl IntoIterator for Touched {
 /// The nodes of a cluster with their marks and reservations.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
+    identity: ClusterIdentity,
     arrangement: Arrangement,
     slots: Vec<Option<Node>>,
     free: Vec<SlotIndex>,
@@ -112,6 +114,12 @@ impl Cluster {
             node.forget_new_users();
             arrive(&mut self.users, node);
         }
+    }
+
+    /// Returns what tells this cluster from its copies, whose generations have the same numbers.
+    #[must_use]
+    pub fn identity(&self) -> &ClusterIdentity {
+        &self.identity
     }
 
     /// Returns the number of the last change; grows with each change.

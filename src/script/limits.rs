@@ -21,6 +21,8 @@ pub struct ScriptLimits {
     pub overlay_node_bytes: usize,
     /// The size of the overlays of a single request together, as JSON, in bytes.
     pub overlay_request_bytes: usize,
+    /// One answer of compiled JavaScript in so many is compared with the interpreter's; 0 where nothing is compiled.
+    pub verify_every: u32,
 }
 
 impl Default for ScriptLimits {
@@ -34,6 +36,7 @@ impl Default for ScriptLimits {
             log_lines: 100,
             overlay_node_bytes: 64 * 1024,
             overlay_request_bytes: 1024 * 1024,
+            verify_every: 0,
         }
     }
 }

@@ -65,6 +65,11 @@ pub trait Script {
         &[]
     }
 
+    /// Returns the tier that runs each function, a sentence each, in languages that have more than one.
+    fn tiers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Does work in advance of many calls about single nodes, so that the work does not count towards the time of a
     /// call.
     ///

@@ -126,6 +126,7 @@ pub async fn run(
 pub async fn rehearse(init: &WorkerInit) -> Result<Vec<String>, ServiceError> {
     let (frames, _ignored) = mpsc::channel(1);
     let worker = Worker::start(&host::program(), init, 0, frames).await?;
+    worker.tiers().iter().for_each(|tier| tracing::info!("{tier}"));
     let remarks = worker.remarks().to_vec();
     worker.kill();
     Ok(remarks)

@@ -133,7 +133,8 @@ fn work(socket: UnixStream, init: WorkerInit) -> std::io::Result<()> {
     sandbox::bound_memory(own_bytes + init.limits.memory_bytes)?;
     sandbox::open_nothing()?;
     let lacks = seal();
-    lock(&outbox).send(&WorkerFrame::Ready { lacks, remarks: evaluator.remarks() })?;
+    let (remarks, tiers) = (evaluator.remarks(), evaluator.tiers());
+    lock(&outbox).send(&WorkerFrame::Ready { lacks, remarks, tiers })?;
     let limits = init.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
     let mut worker_loop = WorkerLoop {

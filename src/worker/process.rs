@@ -81,6 +81,7 @@ pub struct Worker {
     peer: SupervisedProcess,
     lacks: Vec<String>,
     remarks: Vec<String>,
+    tiers: Vec<String>,
 }
 
 impl Worker {
@@ -106,8 +107,8 @@ impl Worker {
             ready(spawned.words(), &mut loading).await
         };
         let started = awake::within(START_LIMIT, ready).await;
-        let (lacks, remarks) = match started {
-            Some(Ok(WorkerStart::Ready { lacks, remarks })) => (lacks, remarks),
+        let (lacks, remarks, tiers) = match started {
+            Some(Ok(WorkerStart::Ready { lacks, remarks, tiers })) => (lacks, remarks, tiers),
             Some(Ok(WorkerStart::Died)) => return Err(BirthError::Died(loading, spawned.end().await.how)),
             Some(Err(error)) => return Err(error),
             None => return Err(BirthError::Died(loading, "hung".to_owned())),
@@ -115,7 +116,7 @@ impl Worker {
         let read =
             move |body: &[u8]| read(body).map(|decoded| decoded.into_iter().map(|event| (number, event)).collect());
         let peer = spawned.settle(events, read, move |ended| (number, WorkerEvent::Exited(ended)));
-        Ok(Self { peer, lacks, remarks })
+        Ok(Self { peer, lacks, remarks, tiers })
     }
 
     /// Returns the process.
@@ -143,6 +144,12 @@ impl Worker {
     #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    /// Returns the tier that runs each function of the worker's scripts, where the language has more than one.
+    #[must_use]
+    pub fn tiers(&self) -> &[String] {
+        &self.tiers
     }
 
     /// The gaps in the worker's seal, a sentence each: found by the worker, which tried every operation
@@ -173,7 +180,7 @@ fn init_frame(init: &WorkerInit) -> std::io::Result<Vec<u8>> {
 /// The result of a worker's start.
 enum WorkerStart {
     /// The worker is ready, with the gaps in the seal, and the probable mistakes in scripts.
-    Ready { lacks: Vec<String>, remarks: Vec<String> },
+    Ready { lacks: Vec<String>, remarks: Vec<String>, tiers: Vec<String> },
     /// The worker ended.
     Died,
 }
@@ -186,7 +193,9 @@ async fn ready(reader: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Wor
         for message in frame::values::<WorkerFrame>(&body) {
             match message? {
                 WorkerFrame::Loading(step) => *loading = Some(step),
-                WorkerFrame::Ready { lacks, remarks } => return Ok(WorkerStart::Ready { lacks, remarks }),
+                WorkerFrame::Ready { lacks, remarks, tiers } => {
+                    return Ok(WorkerStart::Ready { lacks, remarks, tiers });
+                }
                 WorkerFrame::Refused(problems) => return Err(BirthError::Refused(problems)),
                 WorkerFrame::Running(_)
                 | WorkerFrame::Reading

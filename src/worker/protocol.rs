@@ -213,6 +213,8 @@ pub enum WorkerFrame {
         lacks: Vec<String>,
         /// The probable mistakes in scripts, a sentence each.
         remarks: Vec<String>,
+        /// What runs each function of a script, where its language has more than one way.
+        tiers: Vec<String>,
     },
     /// Steps do not compile.
     Refused(Vec<CompileProblem>),

@@ -191,6 +191,7 @@ fn every_figure_is_read_from_its_own_key() {
         limits.waiting,
         limits.waiting_per_user,
         limits.log_lines,
+        limits.verify_every,
         limits.quarantine_kills,
         limits.quarantine_window_s,
         limits.quarantine_pause_s,

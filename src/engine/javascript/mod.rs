@@ -12,6 +12,8 @@ mod annotate;
 mod answer;
 mod call_context;
 mod collector;
+#[cfg(feature = "wasm")]
+mod compiled;
 mod console;
 mod counter;
 mod counting;
@@ -36,6 +38,8 @@ mod run;
 mod shims;
 mod sort;
 mod thrown;
+#[cfg(feature = "wasm")]
+mod tiered_run;
 mod tools;
 mod tree;
 mod wrapper;

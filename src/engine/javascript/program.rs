@@ -1,5 +1,7 @@
 //! A compiled script, and the engine that compiled the script.
 
+#[cfg(feature = "wasm")]
+use std::cell::OnceCell;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,6 +13,8 @@ use boa_engine::{Context, JsNativeError, JsResult, JsValue, Source as Text};
 
 use crate::engine::Settings;
 use crate::model::{Node, NodeParts, Position, SlotIndex, Thrown};
+#[cfg(feature = "wasm")]
+use crate::script::ScriptLimits;
 use crate::script::{
     CallContext, Coverage, Engine, LoadError, NodeFunction, PointCounter, RequestPath, Run, Script, ScriptError,
     ScriptShape, ScriptSource, see_login_alone,
@@ -24,11 +28,15 @@ use super::analysis::source;
 use super::analysis::survey::Survey;
 use super::call_context::JavaScriptCallContext;
 use super::collector::Collector;
+#[cfg(feature = "wasm")]
+use super::compiled::{ModuleCompiler, Tiers};
 use super::fault::CallFault;
 use super::globals::Globals;
 use super::isolate::Isolate;
 use super::nodes::{Documents, KeptObjects};
 use super::run::JavaScriptRun;
+#[cfg(feature = "wasm")]
+use super::tiered_run::TieredRun;
 use super::tools::ObjectOwner;
 use super::wrapper::Wrapper;
 use super::{counter, thrown};
@@ -47,13 +55,23 @@ struct JavaScriptEngine {
     isolate: RefCell<Option<Rc<Isolate>>>,
     /// The counts of what runs, where coverage is wanted.
     coverage: RefCell<Option<Rc<Coverage>>>,
+    /// What compiles functions, once one is there to be compiled; absent where it does not start.
+    #[cfg(feature = "wasm")]
+    compiler: OnceCell<Option<ModuleCompiler>>,
 }
 
 impl JavaScript {
     pub(super) fn new(settings: &Settings) -> Self {
         let collector = Rc::new(Collector::new(Rc::clone(&settings.alarm)));
         let (settings, isolate, coverage) = (settings.clone(), RefCell::default(), RefCell::default());
-        Self(Rc::new(JavaScriptEngine { settings, collector, isolate, coverage }))
+        Self(Rc::new(JavaScriptEngine {
+            settings,
+            collector,
+            isolate,
+            coverage,
+            #[cfg(feature = "wasm")]
+            compiler: OnceCell::new(),
+        }))
     }
 
     /// Returns a context that no script has spoiled.
@@ -74,12 +92,60 @@ impl JavaScript {
     }
 }
 
+#[cfg(feature = "wasm")]
+impl JavaScript {
+    fn compiler(&self) -> Option<&ModuleCompiler> {
+        // Where it does not start, Boa runs everything, as ever.
+        self.0.compiler.get_or_init(|| ModuleCompiler::new(&self.0.settings.alarm).ok()).as_ref()
+    }
+}
+
+#[cfg(feature = "wasm")]
+impl JavaScriptProgram {
+    /// The compiled functions, with what runs them.
+    pub(super) fn compiled(&self) -> Option<(&ModuleCompiler, &Tiers)> {
+        let tiers = self.tiers.as_ref()?;
+        self.engine.compiler().map(|compiler| (compiler, tiers))
+    }
+
+    pub(super) fn is_whole_list(&self) -> bool {
+        self.shape == ScriptShape::WholeList
+    }
+
+    /// Whether one run of the top level serves all calls.
+    pub(super) fn is_stateless(&self) -> bool {
+        self.is_stateless
+    }
+
+    /// Whether that run is over.
+    ///
+    /// # Errors
+    /// Where there is no engine.
+    pub(super) fn has_kept_functions(&self) -> Result<bool, ScriptError> {
+        Ok(self.kept_functions(&self.isolate()?).is_some())
+    }
+
+    pub(super) fn limits(&self) -> &ScriptLimits {
+        &self.engine.0.settings.limits
+    }
+}
+
 impl Engine for JavaScript {
     fn cover(&self, coverage: &Rc<Coverage>) {
         *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
     }
 
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
+        self.load_program(source).map(|program| Box::new(program) as Box<dyn Script>)
+    }
+}
+
+impl JavaScript {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the place.
+    pub(super) fn load_program(&self, source: &ScriptSource) -> Result<JavaScriptProgram, LoadError> {
         let limits = &self.0.settings.limits;
         let source = &source.text()?;
         if source.text.len() > limits.source_bytes {
@@ -87,12 +153,15 @@ impl Engine for JavaScript {
             return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));
         }
         check_depth(source, limits.source_depth)?;
-        let reading = source::read(source)?;
+        let parsed = source::parsed(source)?;
+        let reading = source::read_tree(&parsed.tree, &parsed.moves, parsed.declared)?;
         let mut wrapper = Wrapper::new(source, &reading);
         let counter = self.0.coverage.borrow().as_ref().and_then(|coverage| {
             let points = wrapper.count()?;
             Some(coverage.script(&source.file, points))
         });
+        #[cfg(feature = "wasm")]
+        let entry = reading.entry;
         let mut program = JavaScriptProgram {
             engine: self.clone(),
             counter,
@@ -109,6 +178,8 @@ impl Engine for JavaScript {
             kept: RefCell::default(),
             compiled: RefCell::default(),
             remarks: Vec::new(),
+            #[cfg(feature = "wasm")]
+            tiers: None,
         };
         // Errors that the compiler finds beyond the parser must show now and not with the first request.
         let isolate = self.isolate().map_err(LoadError::new)?;
@@ -117,8 +188,18 @@ impl Engine for JavaScript {
             let words = error.to_string();
             return Err(LoadError::new(words.lines().next().unwrap_or_default()));
         }
+        #[cfg(feature = "wasm")]
+        if limits.verify_every > 0
+            // What is counted is the interpreter's.
+            && self.0.coverage.borrow().is_none()
+            && let Some(compiler) = self.compiler()
+        {
+            let what = (program.shape, &entry);
+            let has_global = |name: &str| isolate.globals.has(name);
+            program.tiers = Some(Tiers::compile(&parsed.tree, &parsed.moves, what, compiler, &has_global));
+        }
         program.remarks = undeclared(program.survey(), &isolate.globals, &source.file);
-        Ok(Box::new(program))
+        Ok(program)
     }
 }
 
@@ -183,6 +264,9 @@ pub(super) struct JavaScriptProgram {
     compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
     /// The probable mistakes in the script.
     remarks: Vec<LoadError>,
+    /// What runs its functions.
+    #[cfg(feature = "wasm")]
+    tiers: Option<Tiers>,
 }
 
 impl JavaScriptProgram {
@@ -319,11 +403,21 @@ impl Script for JavaScriptProgram {
         self.reads.parts.by(function)
     }
 
+    #[cfg(feature = "wasm")]
+    fn tiers(&self) -> Vec<String> {
+        let tiers = self.tiers.iter().flat_map(Tiers::each);
+        tiers.map(|(function, tier)| format!("`{function}` is {tier}")).collect()
+    }
+
     fn remarks(&self) -> &[LoadError] {
         &self.remarks
     }
 
     fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+        #[cfg(feature = "wasm")]
+        if let Some(run) = TieredRun::open(self, scene)? {
+            return Ok(Box::new(run));
+        }
         JavaScriptRun::open(self, scene).map(|session| Box::new(session) as Box<dyn Run + 'a>)
     }
 }

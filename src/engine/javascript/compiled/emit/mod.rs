@@ -1,0 +1,268 @@
+//! From the intermediate form to a module of WebAssembly.
+//!
+//! The module has one function, the script's own with all that it calls, beside a handful of small ones. What it was not
+//! made for ends in `unreachable` with the cause in a global: nothing has happened by then that anybody could see.
+
+mod conversions;
+mod expressions;
+mod helpers;
+mod steps;
+
+use wasm_encoder::{
+    BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
+    GlobalType, ImportSection, Instruction, MemArg, MemorySection, MemoryType, Module, TypeSection, ValType,
+};
+
+pub(super) use expressions::TYPE_NAMES;
+
+use super::ir::{BailCause, HostCall, Label, Local, Ty};
+use super::kinds::Kinds;
+use super::lower::Lowered;
+use super::paths::{Paths, RootKind};
+
+/// Where the addresses of the columns stand.
+pub(super) const COLUMNS_AT: u64 = 16;
+/// Memory of a module at its start and at most, in pages of 64 KiB.
+pub(super) const MIN_PAGES: u64 = 2;
+/// See [`MIN_PAGES`].
+pub(super) const MAX_PAGES: u64 = 1024;
+
+/// The module that functions of the host are in.
+pub(super) const HOST: &str = "host";
+/// The global with the first free address.
+pub(super) const TOP: u32 = 0;
+/// The global with the cause of a bail-out.
+pub(super) const CAUSE: u32 = 1;
+
+/// Functions of the host that no script names.
+pub(super) const ORDER: &str = "order";
+pub(super) const NUMBER: &str = "number";
+pub(super) const PLUS: &str = "plus";
+pub(super) const REMAINDER: &str = "remainder";
+pub(super) const SORT: &str = "sort";
+
+const I32: ValType = ValType::I32;
+const I64: ValType = ValType::I64;
+const F64: ValType = ValType::F64;
+
+/// The functions of a module by their index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Callee {
+    Host(HostCall),
+    /// Of two texts: less than, equal to or greater than nothing.
+    Order,
+    /// Of a text: the number that it says.
+    Number,
+    Plus,
+    Remainder,
+    Sort,
+    Allocate,
+    Push,
+    ToNumber,
+    Truth,
+    Compare,
+    StrictEqual,
+    LooseEqual,
+}
+
+impl Callee {
+    fn index(self) -> u32 {
+        let hosts = HostCall::ALL.len() as u32;
+        let others = [
+            Self::Order,
+            Self::Number,
+            Self::Plus,
+            Self::Remainder,
+            Self::Sort,
+            Self::Allocate,
+            Self::Push,
+            Self::ToNumber,
+            Self::Truth,
+            Self::Compare,
+            Self::StrictEqual,
+            Self::LooseEqual,
+        ];
+        match self {
+            Self::Host(call) => HostCall::ALL.iter().zip(0..).find(|(own, _)| **own == call).map_or(0, |(_, at)| at),
+            other => others.iter().zip(hosts..).find(|(own, _)| **own == other).map_or(0, |(_, at)| at),
+        }
+    }
+}
+
+/// The wasm type of values of a kind.
+fn machine_type(ty: Ty) -> ValType {
+    match ty {
+        Ty::Num => F64,
+        Ty::Bool | Ty::Int => I32,
+        Ty::Any => I64,
+    }
+}
+
+/// The module of `lowered`.
+pub(super) fn module(lowered: &Lowered) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    let mut functions = FunctionSection::new();
+    let mut imports = ImportSection::new();
+    let mut code = CodeSection::new();
+    let mut count = 0;
+    let mut signature = |parameters: &[ValType], results: &[ValType]| {
+        types.ty().function(parameters.iter().copied(), results.iter().copied());
+        count += 1;
+        count - 1
+    };
+    for call in HostCall::ALL {
+        let (parameters, result) = call.signature();
+        let ty = signature(&vec![I64; parameters], &[machine_type(result)]);
+        imports.import(HOST, call.name(), EntityType::Function(ty));
+    }
+    for (name, parameters, results) in [
+        (ORDER, &[I64, I64][..], &[I32][..]),
+        (NUMBER, &[I64][..], &[F64][..]),
+        (PLUS, &[I64, I64][..], &[I64][..]),
+        (REMAINDER, &[F64, F64][..], &[F64][..]),
+        (SORT, &[I32, I32, I32][..], &[][..]),
+    ] {
+        imports.import(HOST, name, EntityType::Function(signature(parameters, results)));
+    }
+    for helper in helpers::all() {
+        functions.function(signature(helper.parameters, helper.results));
+        code.function(&helper.code);
+    }
+    functions.function(signature(&vec![I64; lowered.parameters], &[I64]));
+    let run = functions.len() - 1 + HostCall::ALL.len() as u32 + 5;
+    code.function(&Emitter::function(lowered));
+    let mut memories = MemorySection::new();
+    let (minimum, maximum) = (MIN_PAGES, Some(MAX_PAGES));
+    memories.memory(MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2: None });
+    let mut globals = GlobalSection::new();
+    for _ in [TOP, CAUSE] {
+        globals.global(GlobalType { val_type: I32, mutable: true, shared: false }, &ConstExpr::i32_const(0));
+    }
+    let mut exports = ExportSection::new();
+    exports.export("run", ExportKind::Func, run);
+    exports.export("memory", ExportKind::Memory, 0);
+    exports.export("top", ExportKind::Global, TOP);
+    exports.export("cause", ExportKind::Global, CAUSE);
+    let mut module = Module::new();
+    module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
+    module.section(&exports).section(&code);
+    module.finish()
+}
+
+/// Where in a function's code something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    /// What this label names.
+    Named(Label),
+    Unnamed,
+}
+
+/// A function on its way.
+struct Emitter<'a> {
+    kinds: &'a Kinds,
+    paths: &'a Paths,
+    /// The variable of each of the script's.
+    locals: Vec<u32>,
+    /// The variables that hold the addresses of columns.
+    columns: Vec<u32>,
+    /// The types of the variables behind the parameters.
+    types: Vec<ValType>,
+    parameters: u32,
+    frames: Vec<Frame>,
+    code: Vec<Instruction<'static>>,
+}
+
+impl<'a> Emitter<'a> {
+    fn function(lowered: &'a Lowered) -> Function {
+        let mut emitter = Self {
+            kinds: &lowered.kinds,
+            paths: &lowered.paths,
+            locals: Vec::new(),
+            columns: Vec::new(),
+            types: Vec::new(),
+            parameters: lowered.parameters as u32,
+            frames: Vec::new(),
+            code: Vec::new(),
+        };
+        for (local, ty) in lowered.kinds.0.iter().enumerate() {
+            let own = if local < lowered.parameters { local as u32 } else { emitter.variable(machine_type(*ty)) };
+            emitter.locals.push(own);
+        }
+        let columns = lowered.paths.roots.iter().find(|root| root.kind == RootKind::Table);
+        for place in 0..columns.map_or(0, |root| root.places.len()) {
+            let column = emitter.variable(I32);
+            emitter.columns.push(column);
+            emitter.put([
+                Instruction::I32Const(0),
+                Instruction::I32Load(word(COLUMNS_AT + 4 * place as u64)),
+                Instruction::LocalSet(column),
+            ]);
+        }
+        emitter.steps(&lowered.body);
+        emitter.value_as(&lowered.result, Ty::Any);
+        emitter.put([Instruction::End]);
+        finish(&emitter.types, &emitter.code)
+    }
+
+    /// A new variable.
+    fn variable(&mut self, ty: ValType) -> u32 {
+        self.types.push(ty);
+        self.parameters + self.types.len() as u32 - 1
+    }
+
+    fn put<const N: usize>(&mut self, code: [Instruction<'static>; N]) {
+        self.code.extend(code);
+    }
+
+    fn call(&mut self, callee: Callee) {
+        self.put([Instruction::Call(callee.index())]);
+    }
+
+    fn local(&self, local: Local) -> u32 {
+        self.locals.get(local).copied().unwrap_or_default()
+    }
+
+    /// Begins `if`, whose condition is there.
+    fn begin_if(&mut self, result: BlockType) {
+        self.put([Instruction::If(result)]);
+        self.frames.push(Frame::Unnamed);
+    }
+
+    fn begin_else(&mut self) {
+        self.put([Instruction::Else]);
+    }
+
+    fn end(&mut self) {
+        self.put([Instruction::End]);
+        self.frames.pop();
+    }
+
+    /// Gives the step up.
+    fn bail(&mut self, cause: BailCause) {
+        self.code.extend(bail(cause));
+    }
+}
+
+/// The code that gives a step up.
+fn bail(cause: BailCause) -> [Instruction<'static>; 3] {
+    [Instruction::I32Const(cause as i32), Instruction::GlobalSet(CAUSE), Instruction::Unreachable]
+}
+
+/// A function with these variables and this code.
+fn finish(types: &[ValType], code: &[Instruction<'static>]) -> Function {
+    let mut function = Function::new_with_locals_types(types.iter().copied());
+    for instruction in code {
+        function.instruction(instruction);
+    }
+    function
+}
+
+/// Four bytes in memory.
+fn word(offset: u64) -> MemArg {
+    MemArg { offset, align: 2, memory_index: 0 }
+}
+
+/// Eight bytes in memory.
+fn wide(offset: u64) -> MemArg {
+    MemArg { offset, align: 3, memory_index: 0 }
+}

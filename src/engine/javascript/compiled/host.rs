@@ -1,0 +1,408 @@
+//! What compiled code asks of us while it runs: texts, order, chance. None of it is seen by anybody.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use regress::Regex;
+use wasmtime::{Caller, Extern, Linker, Memory, bail};
+
+use crate::clock::{Dice, Moment};
+
+use super::dictionary::{Dictionary, DictionaryKind};
+use super::emit::{HOST, NUMBER, ORDER, PLUS, REMAINDER, SORT};
+use super::ir::{BailCause, HostCall};
+use super::lower::is_everybodys;
+use super::strings::Strings;
+use super::texts;
+use super::value::{self, Kind, LIST_ITEMS, LIST_LENGTH, kind};
+
+/// Longer texts are not made.
+const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// The surroundings of compiled code: the data of its store.
+#[derive(Default)]
+pub(super) struct Surroundings {
+    pub(super) strings: Strings,
+    pub(super) dice: Option<Dice>,
+    pub(super) patterns: Vec<Regex>,
+    /// The dictionaries of the call.
+    pub(super) dictionaries: Vec<Dictionary>,
+    /// The time of the request; absent where there is none.
+    pub(super) moment: Option<Moment>,
+    /// Why a function of ours gave up.
+    pub(super) cause: Option<BailCause>,
+}
+
+impl Surroundings {
+    /// Gives up.
+    fn give_up<T>(&mut self, cause: BailCause) -> wasmtime::Result<T> {
+        self.cause = Some(cause);
+        bail!("compiled code gives up")
+    }
+
+    /// The text that `bits` are.
+    fn text(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
+        let text = match kind(bits as u64) {
+            Kind::Text(number) => self.strings.get(number).cloned(),
+            _ => None,
+        };
+        match text {
+            Some(text) => Ok(text),
+            None => self.give_up(BailCause::Kind),
+        }
+    }
+
+    fn ascii(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
+        let text = self.text(bits)?;
+        if text.is_ascii() { Ok(text) } else { self.give_up(BailCause::Conversion) }
+    }
+
+    fn intern(&mut self, text: &str) -> wasmtime::Result<i64> {
+        if text.len() > MAX_TEXT_BYTES || self.strings.bytes() > 16 * MAX_TEXT_BYTES {
+            return self.give_up(BailCause::Memory);
+        }
+        Ok(value::text(self.strings.intern(text)) as i64)
+    }
+
+    /// A primitive as a text.
+    fn text_of_value(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
+        Ok(match kind(bits as u64) {
+            Kind::Text(_) => return self.text(bits),
+            Kind::Undefined => "undefined".into(),
+            Kind::Null => "null".into(),
+            Kind::Flag(flag) => flag.to_string().into(),
+            Kind::Number(number) => match texts::text_of(number) {
+                Some(text) => text.into(),
+                None => return self.give_up(BailCause::Conversion),
+            },
+            Kind::List(_) | Kind::Object(..) | Kind::Dictionary(_) | Kind::Unknown => {
+                return self.give_up(BailCause::Conversion);
+            }
+        })
+    }
+
+    fn number(&mut self, bits: i64) -> wasmtime::Result<f64> {
+        match kind(bits as u64) {
+            Kind::Number(number) => Ok(number),
+            Kind::Undefined => Ok(f64::NAN),
+            Kind::Null => Ok(0.0),
+            Kind::Flag(flag) => Ok(f64::from(u8::from(flag))),
+            Kind::Text(_) => match texts::number_of(&self.text(bits)?) {
+                Some(number) => Ok(number),
+                None => self.give_up(BailCause::Conversion),
+            },
+            Kind::List(_) | Kind::Object(..) | Kind::Dictionary(_) | Kind::Unknown => {
+                self.give_up(BailCause::Conversion)
+            }
+        }
+    }
+
+    fn plus(&mut self, left: i64, right: i64) -> wasmtime::Result<i64> {
+        let is_text = |bits: i64| matches!(kind(bits as u64), Kind::Text(_));
+        if is_text(left) || is_text(right) {
+            let text = format!("{}{}", self.text_of_value(left)?, self.text_of_value(right)?);
+            return self.intern(&text);
+        }
+        Ok(value::number(self.number(left)? + self.number(right)?) as i64)
+    }
+
+    fn make(&mut self, kind: DictionaryKind) -> i64 {
+        self.dictionaries.push(Dictionary::new(kind));
+        let number = self.dictionaries.len() as u64 - 1;
+        (value::DICTIONARY << 48 | number) as i64
+    }
+
+    /// The dictionary that `bits` are, where it is one of these kinds.
+    fn dictionary(&mut self, bits: i64, kinds: &[DictionaryKind]) -> wasmtime::Result<&mut Dictionary> {
+        let number = match kind(bits as u64) {
+            Kind::Dictionary(number) => Some(number as usize),
+            _ => None,
+        };
+        let is_one = |dictionary: &Dictionary| kinds.contains(&dictionary.kind);
+        match number.filter(|number| self.dictionaries.get(*number).is_some_and(is_one)) {
+            Some(number) => self.dictionaries.get_mut(number).ok_or_else(|| wasmtime::format_err!("no dictionary")),
+            None => self.give_up(BailCause::Kind),
+        }
+    }
+
+    /// A key as a name of an object, which is no name that all objects have.
+    fn name(&mut self, key: i64) -> wasmtime::Result<u64> {
+        let text = self.text_of_value(key)?;
+        if is_everybodys(&text) {
+            return self.give_up(BailCause::Kind);
+        }
+        self.intern(&text).map(|bits| bits as u64)
+    }
+
+    fn member(&mut self, dictionary: i64, key: i64) -> wasmtime::Result<i64> {
+        let kinds = [DictionaryKind::Object, DictionaryKind::Map, DictionaryKind::Set];
+        if self.dictionary(dictionary, &kinds)?.kind == DictionaryKind::Object {
+            let name = self.name(key)?;
+            let found = self.dictionary(dictionary, &kinds)?.get(name);
+            return Ok(found.unwrap_or(value::UNDEFINED) as i64);
+        }
+        if &*self.text(key)? != "size" {
+            return self.give_up(BailCause::Kind);
+        }
+        let count = self.dictionary(dictionary, &kinds)?.entries().len();
+        Ok(value::number(count as f64) as i64)
+    }
+
+    fn put(&mut self, dictionary: i64, kind: DictionaryKind, (key, value): (u64, i64)) -> wasmtime::Result<()> {
+        match self.dictionary(dictionary, &[kind])?.put(key, value as u64) {
+            true => Ok(()),
+            false => self.give_up(BailCause::Memory),
+        }
+    }
+
+    /// The number of entries, whose order is that in which they came.
+    fn count(&mut self, dictionary: i64) -> wasmtime::Result<f64> {
+        let kinds = [DictionaryKind::Object, DictionaryKind::Map, DictionaryKind::Set];
+        let dictionary = self.dictionary(dictionary, &kinds)?;
+        let (kind_of, keys): (_, Vec<u64>) =
+            (dictionary.kind, dictionary.entries().iter().map(|(key, _)| *key).collect());
+        let count = keys.len();
+        // Names that are places come first, in their own order.
+        let is_place = |text: &str| text.parse::<u32>().is_ok_and(|place| place.to_string() == text);
+        for key in keys.into_iter().filter(|_| kind_of == DictionaryKind::Object) {
+            if let Kind::Text(_) = kind(key)
+                && is_place(&self.text(key as i64)?)
+            {
+                return self.give_up(BailCause::Conversion);
+            }
+        }
+        Ok(count as f64)
+    }
+
+    fn entry(&mut self, dictionary: i64, place: i64) -> wasmtime::Result<(u64, u64)> {
+        let kinds = [DictionaryKind::Object, DictionaryKind::Map, DictionaryKind::Set];
+        let Kind::Number(place) = kind(place as u64) else { return self.give_up(BailCause::Kind) };
+        let entry = self.dictionary(dictionary, &kinds)?.entries().get(place as usize).copied();
+        match entry {
+            Some(entry) => Ok(entry),
+            None => self.give_up(BailCause::Changed),
+        }
+    }
+
+    /// The parts of a text, as the values of a map by place.
+    fn split(&mut self, text: i64, separator: i64) -> wasmtime::Result<i64> {
+        let (text, separator) = (self.text(text)?, self.text(separator)?);
+        if separator.is_empty() {
+            return self.give_up(BailCause::Conversion);
+        }
+        let parts = self.make(DictionaryKind::Map);
+        for (place, part) in text.split(&*separator).enumerate() {
+            let part = self.intern(part)?;
+            self.put(parts, DictionaryKind::Map, (value::number(place as f64), part))?;
+        }
+        Ok(parts)
+    }
+
+    fn moment(&mut self, read: fn(&Moment) -> f64) -> wasmtime::Result<f64> {
+        match self.moment.as_ref().map(read) {
+            Some(number) => Ok(number),
+            None => self.give_up(BailCause::Throws),
+        }
+    }
+
+    fn matches(&mut self, text: i64, pattern: i64) -> wasmtime::Result<i32> {
+        let text = self.text_of_value(text)?;
+        if !text.is_ascii() {
+            return self.give_up(BailCause::Conversion);
+        }
+        let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
+        let units: Vec<u16> = text.encode_utf16().collect();
+        match self.patterns.get(pattern as usize) {
+            Some(pattern) => Ok(i32::from(pattern.find_from_ucs2(&units, 0).next().is_some())),
+            None => self.give_up(BailCause::Kind),
+        }
+    }
+}
+
+/// Offers everything that modules import.
+///
+/// # Errors
+/// What wasmtime says.
+pub(super) fn offer(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
+    type Ask<'a> = Caller<'a, Surroundings>;
+    fn flag(text: &str, part: &str, ask: fn(&str, &str) -> bool) -> i32 {
+        i32::from(ask(text, part))
+    }
+    linker.func_wrap(HOST, HostCall::TextLength.name(), |mut ask: Ask<'_>, text: i64| {
+        ask.data_mut().text(text).map(|text| texts::length(&text) as f64)
+    })?;
+    linker.func_wrap(HOST, HostCall::Includes.name(), |mut ask: Ask<'_>, text: i64, part: i64| {
+        let (text, part) = (ask.data_mut().text(text)?, ask.data_mut().text(part)?);
+        Ok(flag(&text, &part, |text, part| text.contains(part)))
+    })?;
+    linker.func_wrap(HOST, HostCall::StartsWith.name(), |mut ask: Ask<'_>, text: i64, part: i64| {
+        let (text, part) = (ask.data_mut().text(text)?, ask.data_mut().text(part)?);
+        Ok(flag(&text, &part, |text, part| text.starts_with(part)))
+    })?;
+    linker.func_wrap(HOST, HostCall::EndsWith.name(), |mut ask: Ask<'_>, text: i64, part: i64| {
+        let (text, part) = (ask.data_mut().text(text)?, ask.data_mut().text(part)?);
+        Ok(flag(&text, &part, |text, part| text.ends_with(part)))
+    })?;
+    linker.func_wrap(HOST, HostCall::IndexOf.name(), |mut ask: Ask<'_>, text: i64, part: i64| {
+        let (text, part) = (ask.data_mut().text(text)?, ask.data_mut().text(part)?);
+        let place = text.find(&*part).and_then(|place| text.get(..place)).map(texts::length);
+        Ok(place.map_or(-1.0, |place| place as f64))
+    })?;
+    linker.func_wrap(HOST, HostCall::Lower.name(), |mut ask: Ask<'_>, text: i64| {
+        let text = ask.data_mut().ascii(text)?.to_ascii_lowercase();
+        ask.data_mut().intern(&text)
+    })?;
+    linker.func_wrap(HOST, HostCall::Upper.name(), |mut ask: Ask<'_>, text: i64| {
+        let text = ask.data_mut().ascii(text)?.to_ascii_uppercase();
+        ask.data_mut().intern(&text)
+    })?;
+    linker.func_wrap(HOST, HostCall::Trim.name(), |mut ask: Ask<'_>, text: i64| {
+        let text = ask.data_mut().ascii(text)?;
+        ask.data_mut().intern(text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']))
+    })?;
+    linker.func_wrap(HOST, HostCall::ToText.name(), |mut ask: Ask<'_>, value: i64| {
+        let text = ask.data_mut().text_of_value(value)?;
+        ask.data_mut().intern(&text)
+    })?;
+    linker.func_wrap(HOST, HostCall::Random.name(), |mut ask: Ask<'_>| match &mut ask.data_mut().dice {
+        Some(dice) => Ok(dice.unit()),
+        None => ask.data_mut().give_up(BailCause::Throws),
+    })?;
+    linker.func_wrap(HOST, HostCall::Matches.name(), |mut ask: Ask<'_>, text: i64, pattern: i64| {
+        ask.data_mut().matches(text, pattern)
+    })?;
+    linker.func_wrap(HOST, HostCall::Split.name(), |mut ask: Ask<'_>, text: i64, separator: i64| {
+        ask.data_mut().split(text, separator)
+    })?;
+    linker
+        .func_wrap(HOST, HostCall::Now.name(), |mut ask: Ask<'_>| ask.data_mut().moment(|moment| moment.ms as f64))?;
+    linker.func_wrap(HOST, HostCall::Hour.name(), |mut ask: Ask<'_>| {
+        ask.data_mut().moment(|moment| f64::from(moment.hour))
+    })?;
+    linker.func_wrap(HOST, HostCall::Minute.name(), |mut ask: Ask<'_>| {
+        ask.data_mut().moment(|moment| f64::from(moment.minute))
+    })?;
+    linker.func_wrap(HOST, HostCall::Weekday.name(), |mut ask: Ask<'_>| {
+        ask.data_mut().moment(|moment| f64::from(moment.weekday))
+    })?;
+    offer_dictionaries(linker)?;
+    linker.func_wrap(HOST, ORDER, |mut ask: Ask<'_>, left: i64, right: i64| {
+        let (left, right) = (ask.data_mut().text(left)?, ask.data_mut().text(right)?);
+        Ok(texts::order(&left, &right) as i32)
+    })?;
+    linker.func_wrap(HOST, NUMBER, |mut ask: Ask<'_>, text: i64| ask.data_mut().number(text))?;
+    linker.func_wrap(HOST, PLUS, |mut ask: Ask<'_>, left: i64, right: i64| ask.data_mut().plus(left, right))?;
+    linker.func_wrap(HOST, REMAINDER, |left: f64, right: f64| left % right)?;
+    linker.func_wrap(HOST, SORT, |mut ask: Ask<'_>, list: i32, table: i32, keys: i32| {
+        let Some(Extern::Memory(memory)) = ask.get_export("memory") else {
+            return ask.data_mut().give_up(BailCause::Kind);
+        };
+        let sorted = sort(memory.data_mut(&mut ask), list as u32, table as u32, keys as u32);
+        match sorted {
+            Some(()) => Ok(()),
+            None => ask.data_mut().give_up(BailCause::Conversion),
+        }
+    })?;
+    Ok(())
+}
+
+/// The same for dictionaries.
+fn offer_dictionaries(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
+    type Ask<'a> = Caller<'a, Surroundings>;
+    for (call, kind) in [
+        (HostCall::NewObject, DictionaryKind::Object),
+        (HostCall::NewMap, DictionaryKind::Map),
+        (HostCall::NewSet, DictionaryKind::Set),
+    ] {
+        linker.func_wrap(HOST, call.name(), move |mut ask: Ask<'_>| ask.data_mut().make(kind))?;
+    }
+    linker.func_wrap(HOST, HostCall::Member.name(), |mut ask: Ask<'_>, own: i64, key: i64| {
+        ask.data_mut().member(own, key)
+    })?;
+    linker.func_wrap(HOST, HostCall::PutMember.name(), |mut ask: Ask<'_>, own: i64, key: i64, value: i64| {
+        let name = ask.data_mut().name(key)?;
+        ask.data_mut().put(own, DictionaryKind::Object, (name, value))?;
+        Ok(value)
+    })?;
+    linker.func_wrap(HOST, HostCall::MapGet.name(), |mut ask: Ask<'_>, own: i64, key: i64| {
+        let found = ask.data_mut().dictionary(own, &[DictionaryKind::Map])?.get(key as u64);
+        Ok(found.unwrap_or(value::UNDEFINED) as i64)
+    })?;
+    linker.func_wrap(HOST, HostCall::MapSet.name(), |mut ask: Ask<'_>, own: i64, key: i64, value: i64| {
+        ask.data_mut().put(own, DictionaryKind::Map, (key as u64, value))?;
+        Ok(own)
+    })?;
+    linker.func_wrap(HOST, HostCall::SetAdd.name(), |mut ask: Ask<'_>, own: i64, value: i64| {
+        ask.data_mut().put(own, DictionaryKind::Set, (value as u64, value))?;
+        Ok(own)
+    })?;
+    linker.func_wrap(HOST, HostCall::HasKey.name(), |mut ask: Ask<'_>, own: i64, key: i64| {
+        let kinds = [DictionaryKind::Map, DictionaryKind::Set];
+        Ok(i32::from(ask.data_mut().dictionary(own, &kinds)?.get(key as u64).is_some()))
+    })?;
+    linker.func_wrap(HOST, HostCall::Count.name(), |mut ask: Ask<'_>, own: i64| ask.data_mut().count(own))?;
+    linker.func_wrap(HOST, HostCall::KeyAt.name(), |mut ask: Ask<'_>, own: i64, place: i64| {
+        ask.data_mut().entry(own, place).map(|(key, _)| key as i64)
+    })?;
+    linker.func_wrap(HOST, HostCall::ValueAt.name(), |mut ask: Ask<'_>, own: i64, place: i64| {
+        ask.data_mut().entry(own, place).map(|(_, value)| value as i64)
+    })?;
+    Ok(())
+}
+
+/// The four bytes at `at`.
+pub(super) fn word_at(memory: &[u8], at: u64) -> Option<u32> {
+    let bytes = memory.get(usize::try_from(at).ok()?..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+/// The elements of the list at `list`.
+pub(super) fn elements(memory: &[u8], list: u32) -> Option<impl Iterator<Item = u64> + '_> {
+    let length = word_at(memory, u64::from(list) + LIST_LENGTH)?;
+    let items = word_at(memory, u64::from(list) + LIST_ITEMS)? as usize;
+    let bytes = memory.get(items..items.checked_add(8 * length as usize)?)?;
+    Some(bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)))
+}
+
+/// Sorts the list at `list` by the lists of numbers in the table at `table`, as many as `keys`. Nothing where a key is no
+/// number: what compares with it orders nothing.
+fn sort(memory: &mut [u8], list: u32, table: u32, keys: u32) -> Option<()> {
+    let mut columns = Vec::new();
+    for key in 0..u64::from(keys) {
+        let (address, reversed) =
+            (word_at(memory, u64::from(table) + 8 * key)?, word_at(memory, u64::from(table) + 8 * key + 4)?);
+        let numbers: Vec<f64> = elements(memory, address)?.map(f64::from_bits).collect();
+        if numbers.iter().any(|number| number.is_nan()) {
+            return None;
+        }
+        columns.push((numbers, reversed != 0));
+    }
+    let items: Vec<u64> = elements(memory, list)?.collect();
+    // `undefined` comes last, whoever is asked.
+    if items.contains(&value::UNDEFINED) || columns.iter().any(|(numbers, _)| numbers.len() != items.len()) {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    let compare = |left: &usize, right: &usize| {
+        let by = columns.iter().map(|(numbers, reversed)| {
+            let order = match (numbers.get(*left), numbers.get(*right)) {
+                (Some(left), Some(right)) => left.partial_cmp(right).unwrap_or(Ordering::Equal),
+                _ => Ordering::Equal,
+            };
+            if *reversed { order.reverse() } else { order }
+        });
+        by.fold(Ordering::Equal, Ordering::then)
+    };
+    order.sort_by(compare);
+    let at = word_at(memory, u64::from(list) + LIST_ITEMS)? as usize;
+    for (place, from) in order.into_iter().enumerate() {
+        let bytes = memory.get_mut(at + 8 * place..at + 8 * place + 8)?;
+        bytes.copy_from_slice(&items.get(from)?.to_le_bytes());
+    }
+    Some(())
+}
+
+/// Reads the list of eight-byte values that `memory` has at the place of `list`; for what came back.
+pub(super) fn read_list<T>(memory: Memory, store: &wasmtime::Store<T>, list: u32) -> Option<Vec<u64>> {
+    elements(memory.data(store), list).map(Iterator::collect)
+}

@@ -1,0 +1,374 @@
+//! From the syntax tree to the intermediate form: names, functions and shapes are resolved here, and what cannot be said
+//! in that form is refused with its place.
+//!
+//! Functions are written out where they are called: a closure that never leaves the call is then nothing but variables.
+//! One that leaves it, or that calls itself, is refused. What values may be is found out by lowering again until nothing
+//! new is learnt, and is checked when the code runs: a wrong guess costs speed and never an answer.
+
+mod calls;
+mod dictionaries;
+mod expressions;
+mod functions;
+mod lists;
+mod loops;
+mod members;
+mod names;
+mod operators;
+mod patterns;
+mod sorts;
+mod statements;
+mod texts;
+
+use std::collections::BTreeMap;
+
+use boa_ast::function::{FormalParameterList, FunctionBody};
+use boa_ast::{Spanned, StatementListItem};
+use boa_interner::Sym;
+
+use super::super::analysis::edits::Moves;
+use super::super::analysis::source::EntryPoint;
+use super::super::analysis::tree::Tree;
+use super::ir::{Ex, Label, Local, St, Ty};
+use super::kinds::Kinds;
+use super::paths::{NODE, PathId, Paths, REQUEST, Shape};
+use super::strings::Strings;
+use super::value;
+pub(super) use functions::has_quiet_top;
+pub(super) use members::is_everybodys;
+use names::{Scope, ScopeId};
+
+/// More steps than these are not compiled.
+const MAX_SIZE: usize = 20_000;
+/// How often a function is lowered at most until nothing new is learnt.
+const MAX_PASSES: usize = 12;
+
+/// Why a function is not compiled: the first construct that keeps it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Uncompiled {
+    /// The line, from 1.
+    pub(super) line: u32,
+    /// The column, from 1.
+    pub(super) column: u32,
+    /// The construct in words.
+    pub(super) construct: String,
+}
+
+type Res<T> = Result<T, Uncompiled>;
+
+/// A function in the intermediate form.
+pub(super) struct Lowered {
+    /// The variables that it is given its arguments in.
+    pub(super) parameters: usize,
+    pub(super) body: Vec<St>,
+    pub(super) result: Ex,
+    pub(super) kinds: Kinds,
+    pub(super) paths: Paths,
+    /// Whether it may change the list of nodes that it is given.
+    pub(super) writes_lists: bool,
+    /// The patterns that it matches texts with, source and flags, by number.
+    pub(super) patterns: Vec<(String, String)>,
+}
+
+/// Which function of a script is compiled.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CompileTarget<'a> {
+    /// The function of the whole list.
+    Whole(&'a EntryPoint),
+    /// A function of one node, by its name, with its number of parameters.
+    OfNode { name: &'static str, parameters: usize, has_key: bool },
+}
+
+/// Lowers `target` of the script `tree`; `has_global` says which names are taken by the engine.
+pub(super) fn lower(
+    tree: &Tree,
+    moves: &Moves,
+    target: CompileTarget<'_>,
+    strings: &mut Strings,
+    has_global: &dyn Fn(&str) -> bool,
+) -> Res<Lowered> {
+    let whole = matches!(target, CompileTarget::Whole(_));
+    let mut lowering = Lowering {
+        tree,
+        moves,
+        strings,
+        has_global,
+        paths: Paths::new(whole),
+        variables: Vec::new(),
+        kinds: Vec::new(),
+        sites: Vec::new(),
+        next_site: 0,
+        literals: Vec::new(),
+        next_literal: 0,
+        literal_fields: BTreeMap::new(),
+        patterns: Vec::new(),
+        scopes: Vec::new(),
+        functions: Vec::new(),
+        assigned: BTreeMap::new(),
+        writers: names::assignments(tree),
+        regions: vec![0],
+        next_region: 1,
+        next_label: 0,
+        returns: Vec::new(),
+        jumps: Vec::new(),
+        calls: Vec::new(),
+        stack: Vec::new(),
+        size: 0,
+        place: (1, 1),
+        learnt: false,
+        is_last: false,
+        writes_lists: false,
+        makes_dictionaries: false,
+    };
+    for _ in 0..MAX_PASSES {
+        let lowered = lowering.pass(target)?;
+        match (lowering.learnt, lowering.is_last) {
+            (false, true) => return Ok(lowered),
+            (learnt, _) => lowering.is_last = !learnt,
+        }
+    }
+    Err(lowering.refusal("values whose kinds do not settle"))
+}
+
+/// A function of the source.
+#[derive(Clone, Copy)]
+pub(super) struct Fun<'t> {
+    parameters: &'t FormalParameterList,
+    body: &'t FunctionBody,
+    scope: ScopeId,
+}
+
+/// A value in the intermediate form, with what it may be.
+#[derive(Clone, Debug)]
+struct Val {
+    ex: Ex,
+    shape: Shape,
+}
+
+impl Val {
+    fn plain(ex: Ex) -> Self {
+        Self { ex, shape: Shape::default() }
+    }
+
+    fn undefined() -> Self {
+        Self::plain(Ex::Const(value::UNDEFINED))
+    }
+}
+
+/// What is known of a variable from the passes so far.
+#[derive(Default)]
+struct LoweredVariable {
+    shape: Shape,
+    /// Whether it may be read before it is set.
+    needs_start: bool,
+}
+
+/// Where `return` leads.
+struct Return {
+    label: Label,
+    result: Local,
+}
+
+/// Where `break` and `continue` lead; none where a function begins.
+#[derive(Clone, Copy)]
+struct Jump {
+    leave: Option<Label>,
+    go_on: Option<Label>,
+}
+
+/// The state of one pass, and what is learnt by all.
+struct Lowering<'t> {
+    tree: &'t Tree,
+    moves: &'t Moves,
+    strings: &'t mut Strings,
+    has_global: &'t dyn Fn(&str) -> bool,
+    paths: Paths,
+    variables: Vec<LoweredVariable>,
+    /// The kinds of this pass's variables as far as they are fixed.
+    kinds: Vec<Option<Ty>>,
+    /// What the elements of lists may be that the script makes, by place.
+    sites: Vec<Shape>,
+    next_site: usize,
+    /// The roots of object literals, by place.
+    literals: Vec<PathId>,
+    next_literal: usize,
+    literal_fields: BTreeMap<PathId, Shape>,
+    patterns: Vec<(String, String)>,
+    scopes: Vec<Scope>,
+    functions: Vec<Fun<'t>>,
+    /// In which region each variable was set first.
+    assigned: BTreeMap<Local, u32>,
+    /// How often each name is given a value.
+    writers: BTreeMap<Sym, usize>,
+    /// The parts of the text around, each of which may be left out or repeated when the code runs.
+    regions: Vec<u32>,
+    next_region: u32,
+    next_label: usize,
+    returns: Vec<Return>,
+    jumps: Vec<Jump>,
+    /// The bodies of the functions that are being written out.
+    calls: Vec<&'t FunctionBody>,
+    /// The scopes around.
+    stack: Vec<ScopeId>,
+    size: usize,
+    place: (u32, u32),
+    learnt: bool,
+    is_last: bool,
+    writes_lists: bool,
+    /// Whether it makes dictionaries, so that lists may be these.
+    makes_dictionaries: bool,
+}
+
+impl<'t> Lowering<'t> {
+    /// Lowers everything once.
+    fn pass(&mut self, target: CompileTarget<'_>) -> Res<Lowered> {
+        (self.kinds, self.scopes, self.functions, self.patterns) = Default::default();
+        (self.stack, self.returns, self.jumps, self.calls) = Default::default();
+        (self.next_site, self.next_literal, self.next_label, self.next_region, self.size) = (0, 0, 0, 1, 0);
+        (self.assigned, self.learnt, self.writes_lists) = (BTreeMap::new(), false, false);
+        let (arguments, shapes) = match target {
+            CompileTarget::Whole(_) => (1, vec![Shape::object(REQUEST)]),
+            CompileTarget::OfNode { parameters: 1, .. } => (1, vec![Shape::object(NODE)]),
+            CompileTarget::OfNode { has_key: true, .. } => (2, vec![Shape::object(NODE), Shape::default()]),
+            CompileTarget::OfNode { .. } => (2, vec![Shape::object(NODE), Shape::object(REQUEST)]),
+        };
+        let arguments: Vec<_> = (0..arguments).map(|_| self.local(Some(Ty::Any))).collect();
+        let tree = self.tree;
+        let list = tree.script.statements();
+        let mut body = Vec::new();
+        let top = self.open_function(None, list, &mut body)?;
+        let entry = self.entry(target);
+        for item in list.statements() {
+            if !entry.is_some_and(|(_, skipped)| std::ptr::eq(item, skipped)) {
+                self.item(item, &mut body)?;
+            }
+        }
+        let function = match (entry, target) {
+            (Some((function, _)), _) => Fun { scope: top, ..function },
+            (None, CompileTarget::Whole(EntryPoint::Named(name))) => self.named(name, top)?,
+            (None, CompileTarget::OfNode { name, .. }) => self.named(name, top)?,
+            (None, CompileTarget::Whole(_)) => return Err(self.refusal("a function that is not found")),
+        };
+        let given = arguments
+            .iter()
+            .zip(shapes)
+            .map(|(local, shape)| functions::PassedArgument::Value(Val { ex: Ex::Get(*local), shape }));
+        let given = given.collect();
+        let result = self.call(function, given, &mut body)?;
+        let kinds = Kinds::find(&self.kinds, &body, &result.ex);
+        Ok(Lowered {
+            parameters: arguments.len(),
+            body,
+            result: result.ex,
+            kinds,
+            paths: self.paths.clone(),
+            writes_lists: self.writes_lists,
+            patterns: self.patterns.clone(),
+        })
+    }
+
+    /// The function without a name, and the item that it stands in.
+    fn entry(&self, target: CompileTarget<'_>) -> Option<(Fun<'t>, &'t StatementListItem)> {
+        let CompileTarget::Whole(EntryPoint::Anonymous(line, column)) = target else { return None };
+        let tree = self.tree;
+        tree.script.statements().statements().iter().find_map(|item| {
+            let expression = functions::lone_expression(item)?;
+            let start = expression.span().start();
+            let own = (start.line_number(), self.moves.back(start.line_number(), start.column_number()));
+            let (parameters, body) = functions::function(expression)?;
+            (own == (*line, *column)).then_some((Fun { parameters, body, scope: ScopeId::TOP }, item))
+        })
+    }
+
+    /// A new variable; its kind is found out later where none is given.
+    fn local(&mut self, kind: Option<Ty>) -> Local {
+        let local = self.kinds.len();
+        self.kinds.push(kind);
+        if self.variables.len() <= local {
+            self.variables.push(LoweredVariable::default());
+        }
+        local
+    }
+
+    fn label(&mut self) -> Label {
+        self.next_label += 1;
+        self.next_label
+    }
+
+    /// Sets `local` to `value`.
+    fn set(&mut self, local: Local, value: Val) -> St {
+        let region = self.region();
+        self.assigned.entry(local).or_insert(region);
+        if let Some(variable) = self.variables.get_mut(local) {
+            self.learnt |= variable.shape.add(&value.shape);
+        }
+        St::Set(local, value.ex)
+    }
+
+    fn get(&self, local: Local) -> Val {
+        let shape = self.variables.get(local).map(|variable| variable.shape.clone()).unwrap_or_default();
+        Val { ex: Ex::Get(local), shape }
+    }
+
+    /// Keeps `value` in a variable of its own, so that it can be used more than once.
+    fn hold(&mut self, value: Val, steps: &mut Vec<St>) -> Val {
+        if matches!(value.ex, Ex::Const(_) | Ex::Num(_) | Ex::Bool(_)) {
+            return value;
+        }
+        let local = self.local(None);
+        let set = self.set(local, value);
+        steps.push(set);
+        self.get(local)
+    }
+
+    fn region(&self) -> u32 {
+        self.regions.last().copied().unwrap_or_default()
+    }
+
+    /// Lowers something that may be left out or repeated when the code runs.
+    fn in_region<T>(&mut self, lower: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        self.regions.push(self.next_region);
+        self.next_region += 1;
+        let result = lower(self);
+        self.regions.pop();
+        result
+    }
+
+    /// Notes that the text at `spanned` is being lowered.
+    fn at(&mut self, spanned: &impl Spanned) -> Res<()> {
+        let start = spanned.span().start();
+        self.place = (start.line_number(), self.moves.back(start.line_number(), start.column_number()));
+        self.size += 1;
+        if self.size > MAX_SIZE { Err(self.refusal("so much code")) } else { Ok(()) }
+    }
+
+    /// Why the construct that is being lowered is not compiled.
+    fn refusal(&self, construct: impl Into<String>) -> Uncompiled {
+        Uncompiled { line: self.place.0, column: self.place.1, construct: construct.into() }
+    }
+
+    /// Refuses a construct of whose kind more may be known in a later pass.
+    fn refuse_at_last(&self, construct: &str) -> Res<()> {
+        if self.is_last { Err(self.refusal(construct)) } else { Ok(()) }
+    }
+
+    fn name(&self, sym: Sym) -> String {
+        self.tree.name(sym)
+    }
+
+    /// A text as a constant.
+    fn text(&mut self, text: &str) -> Val {
+        Val::plain(Ex::Const(value::text(self.strings.intern(text))))
+    }
+
+    /// The text of a literal; refused where it is no Unicode.
+    fn literal_text(&self, sym: Sym) -> Res<String> {
+        let text = self.tree.interner.resolve(sym).and_then(|name| name.utf8().map(str::to_owned));
+        match text {
+            Some(text) => Ok(text),
+            None => match self.tree.interner.resolve(sym).map(|name| String::from_utf16(name.utf16())) {
+                Some(Ok(text)) => Ok(text),
+                _ => Err(self.refusal("a text that is no Unicode")),
+            },
+        }
+    }
+}

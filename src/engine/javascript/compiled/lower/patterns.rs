@@ -1,0 +1,185 @@
+//! Declarations, with what they take apart.
+
+use boa_ast::declaration::{Binding, Variable, VariableList};
+use boa_ast::expression::{Expression, Identifier};
+use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement, Pattern};
+use boa_ast::property::PropertyName;
+
+use super::super::ir::{Ex, Local, St, Ty, Unary};
+use super::functions::function;
+use super::names::{Meaning, ScopeId};
+use super::{Lowering, Res, Val};
+
+/// What a name that is declared means from there on.
+type Declare = fn(Local) -> Meaning;
+
+impl<'t> Lowering<'t> {
+    /// Declares the variables of `list` in `scope`; those of `var` are there already.
+    pub(super) fn declare(
+        &mut self,
+        list: &'t VariableList,
+        kind: Option<Declare>,
+        scope: ScopeId,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
+        list.as_ref().iter().try_for_each(|variable| self.declare_one(variable, kind, scope, steps))
+    }
+
+    fn declare_one(
+        &mut self,
+        variable: &'t Variable,
+        kind: Option<Declare>,
+        scope: ScopeId,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
+        if let (Binding::Identifier(name), Some(init)) = (variable.binding(), variable.init()) {
+            self.at(name)?;
+            let is_only = self.writers.get(&name.sym()) == Some(&1);
+            let scope = match kind {
+                Some(_) => scope,
+                None => self.meaning(self.current(), name.sym()).map_or(scope, |(scope, _)| scope),
+            };
+            if is_only
+                && (kind.is_some() || self.is_certain(scope))
+                && function(init).is_some()
+                && let Some(function) = self.callee(init)
+            {
+                self.mean(scope, name.sym(), Meaning::Function(function));
+                return Ok(());
+            }
+        }
+        let value = match (variable.init(), kind) {
+            (Some(init), _) => self.value(init)?,
+            (None, Some(_)) => Val::undefined(),
+            (None, None) => return Ok(()),
+        };
+        match kind {
+            Some(kind) => self.bind(variable.binding(), value, scope, kind, steps),
+            None => self.assign(variable.binding(), value, steps),
+        }
+    }
+
+    /// Declares what `binding` names in `scope`, and sets it to `value` or its parts.
+    pub(super) fn bind(
+        &mut self,
+        binding: &'t Binding,
+        value: Val,
+        scope: ScopeId,
+        kind: Declare,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
+        let mut put = |lowering: &mut Self, name: Identifier, value: Val, steps: &mut Vec<St>| {
+            let local = lowering.local(None);
+            let set = lowering.set(local, value);
+            steps.push(set);
+            lowering.mean(scope, name.sym(), kind(local));
+            Ok(())
+        };
+        self.take_apart_binding(binding, value, &mut put, steps)
+    }
+
+    /// Sets what `binding` names, which is declared already, to `value` or its parts.
+    pub(super) fn assign(&mut self, binding: &'t Binding, value: Val, steps: &mut Vec<St>) -> Res<()> {
+        self.take_apart_binding(binding, value, &mut Self::put, steps)
+    }
+
+    /// The same for a pattern that is assigned to.
+    pub(super) fn assign_pattern(&mut self, pattern: &'t Pattern, value: Val, steps: &mut Vec<St>) -> Res<()> {
+        self.take_apart(pattern, value, &mut Self::put, steps)
+    }
+
+    fn put(&mut self, name: Identifier, value: Val, steps: &mut Vec<St>) -> Res<()> {
+        let set = self.write(name, value)?;
+        steps.push(set);
+        Ok(())
+    }
+
+    fn take_apart_binding(
+        &mut self,
+        binding: &'t Binding,
+        value: Val,
+        put: &mut impl FnMut(&mut Self, Identifier, Val, &mut Vec<St>) -> Res<()>,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
+        match binding {
+            Binding::Identifier(name) => put(self, *name, value, steps),
+            Binding::Pattern(pattern) => self.take_apart(pattern, value, put, steps),
+        }
+    }
+
+    fn take_apart(
+        &mut self,
+        pattern: &'t Pattern,
+        value: Val,
+        put: &mut impl FnMut(&mut Self, Identifier, Val, &mut Vec<St>) -> Res<()>,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
+        let value = self.hold(value, steps);
+        match pattern {
+            Pattern::Object(pattern) => {
+                self.at(pattern)?;
+                for element in pattern.bindings() {
+                    match element {
+                        ObjectPatternElement::SingleName { name, ident, default_init } => {
+                            let part = self.part(&value, name, default_init.as_ref(), steps)?;
+                            put(self, *ident, part, steps)?;
+                        }
+                        ObjectPatternElement::Pattern { name, pattern, default_init } => {
+                            let part = self.part(&value, name, default_init.as_ref(), steps)?;
+                            self.take_apart(pattern, part, &mut *put, steps)?;
+                        }
+                        _ => return Err(self.refusal("a rest of an object, or a member in a pattern")),
+                    }
+                }
+            }
+            Pattern::Array(pattern) => {
+                self.at(pattern)?;
+                let list = self.local(Some(Ty::Int));
+                steps.push(St::Set(list, Ex::Un(Unary::AsList, Box::new(value.ex.clone()))));
+                for (place, element) in (0..).zip(pattern.bindings()) {
+                    let mut item = self.element_or_nothing(Ex::Get(list), Ex::Int(place), &value.shape)?;
+                    match element {
+                        ArrayPatternElement::Elision => {}
+                        ArrayPatternElement::SingleName { ident, default_init } => {
+                            if let Some(default) = default_init {
+                                item = self.or_default(item, default, steps)?;
+                            }
+                            put(self, *ident, item, steps)?;
+                        }
+                        ArrayPatternElement::Pattern { pattern, default_init } => {
+                            if let Some(default) = default_init {
+                                item = self.or_default(item, default, steps)?;
+                            }
+                            self.take_apart(pattern, item, &mut *put, steps)?;
+                        }
+                        _ => return Err(self.refusal("a rest of a list, or a member in a pattern")),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn part(
+        &mut self,
+        value: &Val,
+        name: &'t PropertyName,
+        default: Option<&'t Expression>,
+        steps: &mut Vec<St>,
+    ) -> Res<Val> {
+        let name = self.property_name(name)?;
+        let part = self.member(value.clone(), &name)?;
+        match default {
+            Some(default) => self.or_default(part, default, steps),
+            None => Ok(part),
+        }
+    }
+
+    /// A name of a property that is written in the source.
+    pub(super) fn property_name(&mut self, name: &'t PropertyName) -> Res<String> {
+        match name {
+            PropertyName::Literal(name) => self.literal_text(name.sym()),
+            PropertyName::Computed(_) => Err(self.refusal("a name that is computed")),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Statements.
+
+use boa_ast::declaration::{Declaration, LexicalDeclaration};
+use boa_ast::expression::Expression;
+use boa_ast::statement::{Block, If, Switch};
+use boa_ast::{Statement, StatementListItem};
+
+use super::super::ir::{BailCause, Binary, Ex, Label, St};
+use super::names::{Meaning, ScopeId};
+use super::{Jump, Lowering, Res, Val};
+
+impl<'t> Lowering<'t> {
+    pub(super) fn item(&mut self, item: &'t StatementListItem, steps: &mut Vec<St>) -> Res<()> {
+        match item {
+            StatementListItem::Statement(statement) => self.statement(statement, steps),
+            StatementListItem::Declaration(declaration) => match &**declaration {
+                // Blocks declare these when they begin.
+                Declaration::FunctionDeclaration(_) => Ok(()),
+                Declaration::Lexical(list) => self.lexical(list, self.current(), steps),
+                _ => Err(self.refusal("a class or a generator, or what is asynchronous")),
+            },
+        }
+    }
+
+    pub(super) fn lexical(&mut self, list: &'t LexicalDeclaration, scope: ScopeId, steps: &mut Vec<St>) -> Res<()> {
+        match list {
+            LexicalDeclaration::Let(list) => self.declare(list, Some(Meaning::Set), scope, steps),
+            LexicalDeclaration::Const(list) => self.declare(list, Some(Meaning::Constant), scope, steps),
+            _ => Err(self.refusal("`using`")),
+        }
+    }
+
+    pub(super) fn statement(&mut self, statement: &'t Statement, steps: &mut Vec<St>) -> Res<()> {
+        match statement {
+            Statement::Empty | Statement::Debugger => Ok(()),
+            Statement::Block(block) => self.block(block, steps),
+            Statement::Var(list) => self.declare(&list.0, None, self.current(), steps),
+            Statement::Expression(expression) => self.effect(expression, steps),
+            Statement::If(choice) => self.choice(choice, steps),
+            Statement::Return(end) => {
+                let value = match end.target() {
+                    Some(target) => self.value(target)?,
+                    None => Val::undefined(),
+                };
+                self.return_value(value, steps)
+            }
+            Statement::Throw(_) => {
+                steps.push(St::Bail(BailCause::Throws));
+                Ok(())
+            }
+            // Whatever is thrown ends the compiled code, so nothing is ever caught in it.
+            Statement::Try(attempt) if attempt.finally().is_none() => {
+                self.in_region(|lowering| lowering.block(attempt.block(), steps))
+            }
+            Statement::Switch(switch) => self.switch(switch, steps),
+            Statement::ForLoop(each) => self.for_loop(each, steps),
+            Statement::ForOfLoop(each) => self.for_of(each, steps),
+            Statement::ForInLoop(each) => self.for_in(each, steps),
+            Statement::WhileLoop(each) => self.while_loop(each.condition(), each.body(), steps),
+            Statement::DoWhileLoop(each) => self.do_while(each.body(), each.cond(), steps),
+            Statement::Break(jump) if jump.label().is_none() => self.jump(|jump| jump.leave, "`break`", steps),
+            Statement::Continue(jump) if jump.label().is_none() => self.jump(|jump| jump.go_on, "`continue`", steps),
+            Statement::Break(_) | Statement::Continue(_) | Statement::Labelled(_) => Err(self.refusal("a label")),
+            Statement::Try(_) => Err(self.refusal("`finally`")),
+            Statement::With(_) => Err(self.refusal("`with`")),
+        }
+    }
+
+    fn jump(&mut self, target: fn(&Jump) -> Option<Label>, name: &str, steps: &mut Vec<St>) -> Res<()> {
+        // A `switch` is left and not gone on from, and a function has neither around it.
+        let own = self.jumps.iter().rev().take_while(|jump| jump.leave.is_some());
+        match own.filter_map(target).next() {
+            Some(label) => steps.push(St::Break(label)),
+            None => return Err(self.refusal(name)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn block(&mut self, block: &'t Block, steps: &mut Vec<St>) -> Res<()> {
+        let scope = self.scope(Some(self.current()));
+        self.declare_block(scope, block.statement_list())?;
+        self.enter(scope);
+        let result = block.statement_list().statements().iter().try_for_each(|item| self.item(item, steps));
+        self.leave();
+        result
+    }
+
+    /// The steps of a statement that may be left out.
+    pub(super) fn branch(&mut self, statement: &'t Statement) -> Res<Vec<St>> {
+        self.in_region(|lowering| {
+            let mut steps = Vec::new();
+            lowering.statement(statement, &mut steps)?;
+            Ok(steps)
+        })
+    }
+
+    fn choice(&mut self, choice: &'t If, steps: &mut Vec<St>) -> Res<()> {
+        let condition = self.condition(choice.cond())?;
+        let yes = self.branch(choice.body())?;
+        let no = match choice.else_node() {
+            Some(statement) => self.branch(statement)?,
+            None => Vec::new(),
+        };
+        steps.push(St::If(condition, yes, no));
+        Ok(())
+    }
+
+    /// Each case is a block within which the next ones begin: what matches leaves to its place.
+    fn switch(&mut self, switch: &'t Switch, steps: &mut Vec<St>) -> Res<()> {
+        let value = self.value(switch.val())?;
+        let value = self.hold(value, steps);
+        let end = self.label();
+        let starts: Vec<_> = switch.cases().iter().map(|_| self.label()).collect();
+        let mut inner = Vec::new();
+        for (case, start) in switch.cases().iter().zip(&starts) {
+            let Some(condition) = case.condition() else { continue };
+            let other = self.in_region(|lowering| lowering.value(condition))?;
+            let same = Ex::Bin(Binary::StrictEqual, Box::new(value.ex.clone()), Box::new(other.ex));
+            inner.push(St::If(same, vec![St::Break(*start)], Vec::new()));
+        }
+        let default = switch.cases().iter().zip(&starts).find(|(case, _)| case.is_default());
+        inner.push(St::Break(default.map_or(end, |(_, start)| *start)));
+        self.jumps.push(Jump { leave: Some(end), go_on: None });
+        for (case, start) in switch.cases().iter().zip(&starts) {
+            let mut body = vec![St::Block(*start, inner)];
+            self.in_region(|lowering| {
+                case.body().statements().iter().try_for_each(|item| match item {
+                    StatementListItem::Declaration(_) => Err(lowering.refusal("a declaration in a `case`")),
+                    StatementListItem::Statement(statement) => lowering.statement(statement, &mut body),
+                })
+            })?;
+            inner = body;
+        }
+        self.jumps.pop();
+        steps.push(St::Block(end, inner));
+        Ok(())
+    }
+
+    /// An expression whose value nobody uses.
+    pub(super) fn effect(&mut self, expression: &'t Expression, steps: &mut Vec<St>) -> Res<()> {
+        if self.is_logging(expression) {
+            steps.push(St::Bail(BailCause::Logs));
+            return Ok(());
+        }
+        match expression {
+            Expression::Parenthesized(inner) => self.effect(inner.expression(), steps),
+            Expression::Assign(assign) => self.assignment(assign, steps).map(drop),
+            Expression::Update(update) => self.update(update, steps).map(drop),
+            // A text such as 'use strict'.
+            Expression::Literal(_) => Ok(()),
+            _ => {
+                let value = self.value(expression)?;
+                match value.ex {
+                    Ex::Do(inner, result) => {
+                        steps.extend(inner);
+                        steps.push(St::Eval(*result));
+                    }
+                    other => steps.push(St::Eval(other)),
+                }
+                Ok(())
+            }
+        }
+    }
+}

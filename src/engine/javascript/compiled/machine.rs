@@ -1,0 +1,357 @@
+//! Compiled functions: the engine that they run in, what is compiled once, and the one instance that answers.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use regress::{Flags, Regex};
+use wasmtime::{Config, Engine, Global, InstancePre, Linker, Module, Store, Trap, TypedFunc, Val as WasmVal};
+
+use crate::chain::candidates::Places;
+use crate::clock::{Alarm, Dice};
+use crate::model::{Candidate, Cluster};
+use crate::script::{Argument, CallContext, Element, ReturnedValue, Score, ScriptLimits, ScriptRequest};
+use serde_json::Value;
+
+use super::cells::Full;
+use super::emit;
+use super::host::{self, Surroundings, read_list};
+use super::ir::BailCause;
+use super::lower::Lowered;
+use super::paths::{NODE, Paths};
+use super::strings::Strings;
+use super::table::{NodeTable, Owner, REQUEST_AT};
+use super::value::{self, Kind, kind};
+
+/// Stack of compiled code in bytes.
+const STACK_BYTES: usize = 512 << 10;
+/// How often a call is made again where somebody else's time was up.
+const TRIES: usize = 3;
+
+/// What all compiled functions share.
+pub(in super::super) struct ModuleCompiler {
+    linker: Linker<Surroundings>,
+    engine: Engine,
+    alarm: Rc<dyn Alarm>,
+    runs: Cell<u64>,
+}
+
+impl ModuleCompiler {
+    /// Starts wasmtime.
+    ///
+    /// # Errors
+    /// What it says.
+    pub(in super::super) fn new(alarm: &Rc<dyn Alarm>) -> wasmtime::Result<Self> {
+        let mut config = Config::new();
+        config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(None);
+        // A sealed process makes no files in memory, which copies of an image would be.
+        config.memory_init_cow(false);
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        host::offer(&mut linker)?;
+        let ringing = engine.clone();
+        alarm.on_overtime(Box::new(move || ringing.increment_epoch()));
+        Ok(Self { linker, engine, alarm: Rc::clone(alarm), runs: Cell::default() })
+    }
+
+    /// A number that no other run had.
+    pub(in super::super) fn next_run(&self) -> u64 {
+        self.runs.set(self.runs.get() + 1);
+        self.runs.get()
+    }
+
+    /// Compiles `lowered`, whose texts are `strings`.
+    ///
+    /// # Errors
+    /// What wasmtime says, or a pattern that it does not know.
+    pub(super) fn compile(&self, lowered: Lowered, strings: &Strings) -> Result<CompiledCode, String> {
+        let module = Module::new(&self.engine, emit::module(&lowered)).map_err(|error| format!("{error:#}"))?;
+        let ready = self.linker.instantiate_pre(&module).map_err(|error| format!("{error:#}"))?;
+        let patterns = lowered.patterns.iter().map(|(source, flags)| {
+            if !source.is_ascii() || flags.contains(['u', 'v']) {
+                return Err("a pattern of other letters".to_owned());
+            }
+            let units = source.encode_utf16().map(u32::from);
+            Regex::from_unicode(units, Flags::from(flags.as_str())).map_err(|error| error.to_string())
+        });
+        let patterns = patterns.collect::<Result<_, _>>()?;
+        let Lowered { parameters, paths, writes_lists, .. } = lowered;
+        let owner = if writes_lists { Owner::Script } else { Owner::Shared };
+        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings: strings.clone() })
+    }
+}
+
+/// A compiled function.
+pub(super) struct CompiledCode {
+    ready: InstancePre<Surroundings>,
+    parameters: usize,
+    paths: Paths,
+    owner: Owner,
+    patterns: Vec<Regex>,
+    strings: Strings,
+}
+
+/// Why a compiled function gave no answer.
+#[derive(Debug)]
+pub(in super::super) enum Unanswered {
+    /// It gave up: Boa answers.
+    Bailed(BailCause),
+    /// Its time is up: Boa is asked, and stopped by those who stop it.
+    Late,
+}
+
+impl From<Full> for Unanswered {
+    fn from(_: Full) -> Self {
+        Self::Bailed(BailCause::Memory)
+    }
+}
+
+/// The instance of a compiled function.
+pub(in super::super) struct Machine {
+    store: Store<Surroundings>,
+    run: Entry,
+    top: Global,
+    cause: Global,
+    table: NodeTable,
+    owner: Owner,
+    memory: wasmtime::Memory,
+    /// The run whose request is written down, by number, with the number of texts then and where its calls may begin.
+    asked: Option<(u64, usize, u32)>,
+}
+
+/// The function itself, by its number of parameters.
+enum Entry {
+    One(TypedFunc<i64, i64>),
+    Two(TypedFunc<(i64, i64), i64>),
+}
+
+/// One run of a script, as compiled functions know it.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Occasion<'a> {
+    pub(in super::super) number: u64,
+    pub(in super::super) scene: CallContext<'a>,
+}
+
+impl Machine {
+    /// An instance of `code`.
+    ///
+    /// # Errors
+    /// What wasmtime says.
+    pub(super) fn new(code: &CompiledCode) -> wasmtime::Result<Self> {
+        let surroundings =
+            Surroundings { strings: code.strings.clone(), patterns: code.patterns.clone(), ..Surroundings::default() };
+        let mut store = Store::new(code.ready.module().engine(), surroundings);
+        store.set_epoch_deadline(1);
+        let instance = code.ready.instantiate(&mut store)?;
+        let missing = |what: &str| wasmtime::format_err!("compiled code has no {what}");
+        let memory = instance.get_memory(&mut store, "memory").ok_or_else(|| missing("memory"))?;
+        let top = instance.get_global(&mut store, "top").ok_or_else(|| missing("top"))?;
+        let cause = instance.get_global(&mut store, "cause").ok_or_else(|| missing("cause"))?;
+        let run = match code.parameters {
+            1 => Entry::One(instance.get_typed_func(&mut store, "run")?),
+            _ => Entry::Two(instance.get_typed_func(&mut store, "run")?),
+        };
+        let table = NodeTable::new(memory, code.paths.clone(), code.strings.len());
+        Ok(Self { store, run, top, cause, table, owner: code.owner, memory, asked: None })
+    }
+
+    /// Asks the whole-list function. Nothing where what it returned is for Boa to say.
+    pub(in super::super) fn balance(
+        &mut self,
+        compiler: &ModuleCompiler,
+        occasion: Occasion<'_>,
+        candidates: &[Candidate],
+        limits: &ScriptLimits,
+    ) -> Result<Option<ReturnedValue>, Unanswered> {
+        let Some(asked) = occasion.scene.asked else { return Err(Unanswered::Bailed(BailCause::Throws)) };
+        if candidates.iter().any(|candidate| candidate.overlay.is_some()) {
+            return Err(Unanswered::Bailed(BailCause::Kind));
+        }
+        let cluster = occasion.scene.cluster;
+        self.tell(compiler, cluster)?;
+        let texts = self.store.data().strings.len();
+        let given = Some((candidates, self.owner));
+        let end = self.table.ask(&mut self.store, &asked, cluster, given)?;
+        self.store.data_mut().moment = Some(asked.moment.clone());
+        let dice = Dice::new(asked.seed, occasion.scene.step, "");
+        let request = value::object(super::paths::REQUEST, REQUEST_AT);
+        let said = self.enter(compiler, (request, 0), Some(dice), end);
+        let returned = said.map(|bits| self.returned(bits, candidates, cluster, limits));
+        self.store.data_mut().strings.truncate(texts);
+        returned
+    }
+
+    /// Asks a function of one node.
+    pub(in super::super) fn about(
+        &mut self,
+        compiler: &ModuleCompiler,
+        occasion: Occasion<'_>,
+        candidate: &Candidate,
+        argument: Argument<'_>,
+    ) -> Result<Said, Unanswered> {
+        let (scene, row) = (occasion.scene, u32::try_from(candidate.slot.index()));
+        let Some(node) = scene.cluster.node(candidate.slot).filter(|_| candidate.overlay.is_none()) else {
+            return Err(Unanswered::Bailed(BailCause::Kind));
+        };
+        if self.tell(compiler, scene.cluster)? {
+            self.asked = None;
+        }
+        let (second, texts, end) = match argument {
+            Argument::Nothing => (value::UNDEFINED, self.store.data().strings.len(), self.table.end()),
+            Argument::Key(key) => {
+                let texts = self.store.data().strings.len();
+                (self.key(key)?, texts, self.table.end())
+            }
+            Argument::Request => {
+                let Some(asked) = scene.asked else { return Err(Unanswered::Bailed(BailCause::Throws)) };
+                let (texts, end) = self.request(occasion.number, &asked, scene.cluster)?;
+                (value::object(super::paths::REQUEST, REQUEST_AT), texts, end)
+            }
+        };
+        self.store.data_mut().moment = scene.asked.map(|asked| asked.moment.clone());
+        let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, node.id()));
+        let row = row.map_err(|_too_many| Full)?;
+        let said = self.enter(compiler, (value::object(NODE, row), second), dice, end);
+        let said = said.map(|bits| self.said(bits));
+        self.store.data_mut().strings.truncate(texts);
+        said
+    }
+
+    /// Tells the table what has changed. Where that is much, it is work of the engine's own: the script's clock stands
+    /// still meanwhile.
+    fn tell(&mut self, compiler: &ModuleCompiler, cluster: &Cluster) -> Result<bool, Full> {
+        if self.table.is_near(cluster) {
+            return self.table.tell(&mut self.store, cluster);
+        }
+        compiler.alarm.pause();
+        let told = self.table.tell(&mut self.store, cluster);
+        compiler.alarm.resume();
+        told
+    }
+
+    /// Writes the request of a run down, unless it is there.
+    fn request(&mut self, run: u64, asked: &ScriptRequest<'_>, cluster: &Cluster) -> Result<(usize, u32), Unanswered> {
+        if let Some((known, texts, end)) = self.asked
+            && known == run
+        {
+            return Ok((texts, end));
+        }
+        self.table.forget_request(&mut self.store);
+        let end = self.table.ask(&mut self.store, asked, cluster, None)?;
+        let texts = self.store.data().strings.len();
+        self.asked = Some((run, texts, end));
+        Ok((texts, end))
+    }
+
+    fn key(&mut self, key: &Value) -> Result<u64, Unanswered> {
+        Ok(match key {
+            Value::Null => value::NULL,
+            Value::Bool(flag) => value::flag(*flag),
+            Value::Number(number) => value::number(number.as_f64().unwrap_or(f64::NAN)),
+            Value::String(text) => value::text(self.store.data_mut().strings.intern(text)),
+            Value::Array(_) | Value::Object(_) => return Err(Unanswered::Bailed(BailCause::Kind)),
+        })
+    }
+
+    /// Runs the function.
+    fn enter(
+        &mut self,
+        compiler: &ModuleCompiler,
+        (first, second): (u64, u64),
+        dice: Option<Dice>,
+        end: u32,
+    ) -> Result<u64, Unanswered> {
+        for _ in 0..TRIES {
+            let surroundings = self.store.data_mut();
+            (surroundings.dice, surroundings.cause) = (dice.clone(), None);
+            surroundings.dictionaries.clear();
+            self.store.set_epoch_deadline(1);
+            let _set = self.top.set(&mut self.store, WasmVal::I32(end.next_multiple_of(8) as i32));
+            let _set = self.cause.set(&mut self.store, WasmVal::I32(0));
+            let said = match &self.run {
+                Entry::One(run) => run.call(&mut self.store, first as i64),
+                Entry::Two(run) => run.call(&mut self.store, (first as i64, second as i64)),
+            };
+            match said {
+                Ok(bits) => return Ok(bits as u64),
+                Err(error) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => {
+                    if compiler.alarm.overtime().is_some() {
+                        return Err(Unanswered::Late);
+                    }
+                }
+                Err(_) => {
+                    let number = self.cause.get(&mut self.store).i32().unwrap_or_default();
+                    return Err(Unanswered::Bailed(self.store.data().cause.unwrap_or_else(|| BailCause::of(number))));
+                }
+            }
+        }
+        Err(Unanswered::Bailed(BailCause::Kind))
+    }
+
+    fn text(&self, number: u32) -> Option<&str> {
+        self.store.data().strings.get(number).map(|text| &**text)
+    }
+
+    fn is_truthy(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Undefined | Kind::Null | Kind::Unknown => false,
+            Kind::Flag(flag) => flag,
+            Kind::Number(number) => number != 0.0 && !number.is_nan(),
+            Kind::Text(number) => self.text(number).is_some_and(|text| !text.is_empty()),
+            Kind::List(_) | Kind::Object(..) | Kind::Dictionary(_) => true,
+        }
+    }
+
+    fn returned(
+        &self,
+        bits: u64,
+        candidates: &[Candidate],
+        cluster: &Cluster,
+        limits: &ScriptLimits,
+    ) -> Option<ReturnedValue> {
+        let kind = kind(bits);
+        if kind == Kind::Unknown {
+            return None;
+        }
+        if !self.is_truthy(kind) {
+            return Some(ReturnedValue::Falsy);
+        }
+        match kind {
+            Kind::Text(number) => Some(ReturnedValue::Id(limits.cut(self.text(number)?))),
+            Kind::Object(NODE, row) => {
+                let node = cluster.node(cluster.slot(row as usize)?)?;
+                Some(ReturnedValue::Node(limits.cut(node.id())))
+            }
+            Kind::List(list) => {
+                let items = read_list(self.memory, &self.store, list)?;
+                if items.len() > limits.returned_elements {
+                    return None;
+                }
+                let places = Places::of(candidates);
+                let element = |bits: u64| match value::kind(bits) {
+                    Kind::Text(number) => Some(Element::Id(limits.cut(self.text(number)?))),
+                    Kind::Object(NODE, row) => places.find(cluster.slot(row as usize)?).map(Element::Given),
+                    _ => None,
+                };
+                items.into_iter().map(element).collect::<Option<_>>().map(ReturnedValue::List)
+            }
+            _ => None,
+        }
+    }
+
+    fn said(&self, bits: u64) -> Said {
+        let kind = kind(bits);
+        let score = match kind {
+            Kind::Number(number) if number.is_nan() => Some(Score::LeftOut),
+            Kind::Number(number) => Some(Score::Number(number)),
+            Kind::Undefined | Kind::Null | Kind::Flag(false) => Some(Score::LeftOut),
+            _ => None,
+        };
+        Said { keeps: self.is_truthy(kind), score }
+    }
+}
+
+/// What a function of one node said: as a filter, and as a score, where it is one.
+pub(in super::super) struct Said {
+    pub(in super::super) keeps: bool,
+    pub(in super::super) score: Option<Score>,
+}

@@ -1,0 +1,29 @@
+//! The compiled tier: functions that can be said in WebAssembly are, and Boa stands behind each of them.
+//!
+//! Nothing here may answer anything that Boa would not answer: what compiled code was not made for ends it before anybody
+//! has seen anything of it, and Boa runs the step from its beginning. `lower` reads the syntax tree into the form of `ir`,
+//! `emit` writes a module of that, `table` keeps the nodes in the module's memory, `machine` asks it, and `tiered_run`
+//! beside this folder decides between the tiers. docs/src/internals/compiled.md has the whole.
+
+mod cells;
+mod dictionary;
+mod emit;
+mod host;
+mod ir;
+mod kinds;
+mod lower;
+mod machine;
+mod paths;
+mod request;
+mod strings;
+mod table;
+mod texts;
+mod tier;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use ir::BailCause;
+pub(super) use machine::{ModuleCompiler, Occasion, Unanswered};
+pub(super) use tier::{Compiled, Tier, Tiers};

@@ -1,0 +1,46 @@
+//! Scripts as administrators write them: which of them are compiled, and that both tiers say the same of them.
+
+use super::world::TestDice;
+use super::{Tally, engine, load};
+
+/// Scripts of the repository that are written out elsewhere.
+const SHIPPED: [(&str, &str); 15] = [
+    ("fewest-sessions.js", include_str!("../../../../../tests/fastx/fewest-sessions.js")),
+    ("gpu.js", include_str!("../../../../../tests/fastx/gpu.js")),
+    ("group.js", include_str!("../../../../../tests/fastx/group.js")),
+    ("local.js", include_str!("../../../../../tests/fastx/local.js")),
+    ("login.js", include_str!("../../../../../tests/fastx/login.js")),
+    ("lowest-load.js", include_str!("../../../../../tests/fastx/lowest-load.js")),
+    ("metric.js", include_str!("../../../../../tests/fastx/metric.js")),
+    ("most-memory.js", include_str!("../../../../../tests/fastx/most-memory.js")),
+    ("reconnect.js", include_str!("../../../../../tests/fastx/reconnect.js")),
+    ("users.js", include_str!("../../../../../tests/fastx/users.js")),
+    ("allow-list.js", include_str!("../../../../../scripts/allow-list.js")),
+    ("gpu-for-group.js", include_str!("../../../../../scripts/gpu-for-group.js")),
+    ("login-nodes.js", include_str!("../../../../../scripts/login-nodes.js")),
+    ("sticky-user.js", include_str!("../../../../../scripts/sticky-user.js")),
+    ("weighted-load.js", include_str!("../../../../../scripts/weighted-load.js")),
+];
+
+/// These, and some more in their manner.
+fn corpus() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let more = include_str!("corpus.txt").split("//// ").skip(1).filter_map(|script| script.split_once('\n'));
+    SHIPPED.into_iter().chain(more)
+}
+
+#[test]
+fn what_administrators_write_says_the_same_in_both_tiers() {
+    let engines = [engine(false), engine(true)];
+    let mut tally = Tally::default();
+    for (name, text) in corpus() {
+        let program = load(&engines[1], text);
+        for (function, tier) in program.compiled().unwrap().1.each() {
+            println!("{name} {function}: {tier}");
+        }
+        for seed in 0..4 {
+            tally.compare(text, &engines, &mut TestDice::new(seed), 12);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.compiled * 10 > tally.scripts * 8, "{tally:?}");
+}

@@ -1,0 +1,90 @@
+//! Both tiers say the same: of scripts as administrators write them, and of scripts that nobody would write.
+#![expect(clippy::print_stdout, reason = "how much was covered is worth a look")]
+
+mod corpus;
+mod generator;
+mod world;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::clock::Silent;
+use crate::engine::Settings;
+use crate::script::{Content, Isolation, ScriptLimits, ScriptSource};
+
+use super::super::program::{JavaScript, JavaScriptProgram};
+use super::tier::Tier;
+use generator::Generator;
+use world::{TestDice, TestWorld};
+
+/// An engine that compiles, or one that does not.
+fn engine(compiles: bool) -> JavaScript {
+    let verify_every = if compiles { u32::MAX } else { 0 };
+    let limits = ScriptLimits { verify_every, ..ScriptLimits::default() };
+    JavaScript::new(&Settings { limits, zone: TimeZone::UTC, alarm: Rc::new(Silent) })
+}
+
+fn load(engine: &JavaScript, text: &str) -> JavaScriptProgram {
+    let content = Content::Text(text.into());
+    let source = ScriptSource { file: Arc::from("test.js"), content, isolation: Isolation::default() };
+    engine.load_program(&source).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// How many scripts were compiled, how often compiled code was asked, and how often it gave up.
+#[derive(Default, Debug)]
+struct Tally {
+    scripts: usize,
+    compiled: usize,
+    pairs: u64,
+    calls: u64,
+    bails: u64,
+}
+
+impl Tally {
+    /// Compares what both tiers say of `text` in `rounds` states of a world each.
+    fn compare(&mut self, text: &str, engines: &[JavaScript; 2], dice: &mut TestDice, rounds: usize) {
+        let [boa, both] = engines.each_ref().map(|engine| load(engine, text));
+        self.scripts += 1;
+        let mut world = TestWorld::new(dice);
+        for _ in 0..rounds {
+            world.change(dice);
+            let request = world.request(dice);
+            for calls in world.calls(&both) {
+                let said = [&boa, &both].map(|program| world.ask(program, &request, &calls));
+                assert_eq!(said[0], said[1], "\n{text}\nrequest {request:?}\n{}", world.describe());
+                self.pairs += 1;
+            }
+        }
+        let tiers = both.compiled().unwrap().1;
+        let mut is_compiled = false;
+        for (_, tier) in tiers.each() {
+            if let Tier::Compiled(compiled) = tier {
+                let (calls, bails) = compiled.counts();
+                (self.calls, self.bails, is_compiled) = (self.calls + calls, self.bails + bails, true);
+            }
+        }
+        self.compiled += usize::from(is_compiled);
+    }
+}
+
+/// Random scripts over random worlds; `WHITHER_PAIRS` asks for more pairs, `WHITHER_SEED` for others.
+#[test]
+fn random_scripts_say_the_same_in_both_tiers() {
+    let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let (pairs, seed) = (number("WHITHER_PAIRS", 10_000), number("WHITHER_SEED", 1));
+    let engines = [engine(false), engine(true)];
+    let mut tally = Tally::default();
+    let mut script = 0;
+    while tally.pairs < pairs {
+        script += 1;
+        let mut dice = TestDice::new(seed * 1_000_003 + script);
+        let text = Generator::new(&mut dice).script();
+        tally.compare(&text, &engines, &mut dice, 24);
+    }
+    println!("{tally:?}");
+    // A generator of scripts that are never compiled, or always give up, proves nothing.
+    assert!(tally.compiled * 10 > tally.scripts * 9, "{tally:?}");
+    assert!(tally.bails * 3 < tally.calls, "{tally:?}");
+}

@@ -1,0 +1,195 @@
+//! Which functions of a script are compiled, and which of them still answer.
+//!
+//! Boa is the reference. One call in so many is answered by both; a compiled function that ever says anything else is not
+//! asked again, nor is one that keeps giving up.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use crate::script::{NodeFunction, PerNode, ScriptShape};
+
+use super::super::analysis::edits::Moves;
+use super::super::analysis::source::EntryPoint;
+use super::super::analysis::tree::Tree;
+use super::emit::TYPE_NAMES;
+use super::ir::BailCause;
+use super::lower::{CompileTarget, Uncompiled, has_quiet_top, lower};
+use super::machine::{CompiledCode, Machine, ModuleCompiler, Unanswered};
+use super::strings::Strings;
+
+/// So many bail-outs are borne before they are compared with the calls.
+const MIN_BAILS: u64 = 32;
+/// A function that gives up more than once in so many calls goes back to Boa.
+const CALLS_PER_BAIL: u64 = 4;
+
+/// What runs a function.
+pub(in super::super) enum Tier {
+    /// Compiled code, with Boa behind it.
+    Compiled(Box<Compiled>),
+    /// Boa; the construct that keeps the function out, with its line.
+    Interpreted(Uncompiled),
+}
+
+/// A compiled function with all that was seen of it.
+pub(in super::super) struct Compiled {
+    code: CompiledCode,
+    machine: RefCell<Option<Machine>>,
+    calls: Cell<u64>,
+    bails: RefCell<Vec<(BailCause, u64)>>,
+    /// Why it is not asked any more.
+    retired: RefCell<Option<String>>,
+}
+
+/// The functions of a script.
+pub(in super::super) struct Tiers {
+    pub(in super::super) whole: Option<Tier>,
+    pub(in super::super) filter: Option<Tier>,
+    pub(in super::super) score: Option<Tier>,
+    /// Whether the top level does nothing but to declare, so that it cannot fail.
+    pub(in super::super) has_quiet_top: bool,
+}
+
+impl Tiers {
+    /// Compiles the functions of the script `tree` as far as that can be done.
+    pub(in super::super) fn compile(
+        tree: &Tree,
+        moves: &Moves,
+        (shape, entry): (ScriptShape, &EntryPoint),
+        compiler: &ModuleCompiler,
+        has_global: &dyn Fn(&str) -> bool,
+    ) -> Self {
+        let compile = |target: CompileTarget<'_>| {
+            let mut strings = Strings::default();
+            for name in TYPE_NAMES {
+                strings.intern(name);
+            }
+            let code = lower(tree, moves, target, &mut strings, has_global).and_then(|lowered| {
+                compiler.compile(lowered, &strings).map_err(|construct| Uncompiled { line: 1, column: 1, construct })
+            });
+            match code {
+                Ok(code) => Tier::Compiled(Box::new(Compiled::new(code))),
+                Err(uncompiled) => Tier::Interpreted(uncompiled),
+            }
+        };
+        let (mut whole, mut filter, mut score) = (None, None, None);
+        match shape {
+            ScriptShape::WholeList => whole = Some(compile(CompileTarget::Whole(entry))),
+            ScriptShape::PerNode(PerNode { filter: filters, score: scores, key }) => {
+                let target = |name, arity| {
+                    let parameters = if arity == crate::script::Arity::Node { 1 } else { 2 };
+                    CompileTarget::OfNode { name, parameters, has_key: key }
+                };
+                filter = filters.map(|arity| compile(target("filter", arity)));
+                score = scores.map(|arity| compile(target("score", arity)));
+            }
+        }
+        Self { whole, filter, score, has_quiet_top: has_quiet_top(tree) }
+    }
+
+    /// The compiled code of `function`, where it still answers.
+    pub(in super::super) fn of(&self, function: NodeFunction) -> Option<&Compiled> {
+        let tier = match function {
+            NodeFunction::Filter => &self.filter,
+            NodeFunction::Score => &self.score,
+        };
+        tier.as_ref().and_then(Tier::active)
+    }
+
+    /// Each function with what runs it.
+    pub(in super::super) fn each(&self) -> impl Iterator<Item = (&'static str, &Tier)> {
+        let named = [("balance", &self.whole), ("filter", &self.filter), ("score", &self.score)];
+        named.into_iter().filter_map(|(name, tier)| Some((name, tier.as_ref()?)))
+    }
+}
+
+impl Tier {
+    /// The compiled code, where it still answers.
+    pub(in super::super) fn active(&self) -> Option<&Compiled> {
+        match self {
+            Self::Compiled(compiled) if compiled.retired.borrow().is_none() => Some(compiled),
+            Self::Compiled(_) | Self::Interpreted(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interpreted(Uncompiled { line, column, construct }) => {
+                write!(f, "interpreted, because of {construct} at {line}:{column}")
+            }
+            Self::Compiled(compiled) => match &*compiled.retired.borrow() {
+                Some(why) => write!(f, "interpreted, because {why}"),
+                None => f.write_str("compiled"),
+            },
+        }
+    }
+}
+
+impl Compiled {
+    fn new(code: CompiledCode) -> Self {
+        Self {
+            code,
+            machine: RefCell::default(),
+            calls: Cell::default(),
+            bails: RefCell::default(),
+            retired: RefCell::default(),
+        }
+    }
+
+    /// Lets `ask` ask the instance, and counts what comes of it.
+    pub(in super::super) fn ask<T>(
+        &self,
+        ask: impl FnOnce(&mut Machine) -> Result<T, Unanswered>,
+    ) -> Result<T, Unanswered> {
+        self.calls.set(self.calls.get() + 1);
+        let answer = self.asked(ask);
+        match &answer {
+            Err(Unanswered::Bailed(cause)) => self.count(*cause),
+            Err(Unanswered::Late) | Ok(_) => {}
+        }
+        answer
+    }
+
+    fn asked<T>(&self, ask: impl FnOnce(&mut Machine) -> Result<T, Unanswered>) -> Result<T, Unanswered> {
+        let mut machine = self.machine.borrow_mut();
+        let machine = match &mut *machine {
+            Some(machine) => machine,
+            // An instance that does not start is a reason to give up, each time until it is given up on.
+            none => none.insert(Machine::new(&self.code).map_err(|_error| Unanswered::Bailed(BailCause::Memory))?),
+        };
+        ask(machine)
+    }
+
+    /// Whether the answer that was just given is to be compared with Boa's, which one in `every` is.
+    pub(in super::super) fn is_checked(&self, every: u32) -> bool {
+        every > 0 && self.calls.get().is_multiple_of(u64::from(every))
+    }
+
+    /// Counts a bail-out.
+    pub(in super::super) fn count(&self, cause: BailCause) {
+        let mut bails = self.bails.borrow_mut();
+        match bails.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, count)) => *count += 1,
+            None => bails.push((cause, 1)),
+        }
+        let all: u64 = bails.iter().map(|(_, count)| count).sum();
+        if all >= MIN_BAILS && all.saturating_mul(CALLS_PER_BAIL) > self.calls.get() {
+            let words = cause.words();
+            drop(bails);
+            self.retire(format!("its compiled code gave up {all} times, the last time for {words}"));
+        }
+    }
+
+    /// Does not ask it any more.
+    pub(in super::super) fn retire(&self, why: String) {
+        self.retired.replace(Some(why));
+        self.machine.replace(None);
+    }
+
+    /// How often it was asked, and how often it gave up.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.calls.get(), self.bails.borrow().iter().map(|(_, count)| count).sum())
+    }
+}

@@ -1,0 +1,122 @@
+//! One run of a script of which a function is compiled: compiled code answers, or Boa does.
+
+use crate::model::diagnosis::LogLevel;
+use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError};
+
+use super::compiled::{BailCause, Compiled, ModuleCompiler, Occasion, Tier, Tiers, Unanswered};
+use super::program::JavaScriptProgram;
+use super::run::JavaScriptRun;
+
+/// A run of a script.
+pub(super) struct TieredRun<'a> {
+    program: &'a JavaScriptProgram,
+    tiers: &'a Tiers,
+    compiler: &'a ModuleCompiler,
+    occasion: Occasion<'a>,
+    /// Boa's run, where it was needed.
+    boa: Option<JavaScriptRun<'a>>,
+}
+
+impl<'a> TieredRun<'a> {
+    /// A run, where compiled code may answer in it.
+    ///
+    /// # Errors
+    /// What the top level threw in Boa, where that has to run first.
+    pub(super) fn open(program: &'a JavaScriptProgram, scene: CallContext<'a>) -> Result<Option<Self>, ScriptError> {
+        let Some((compiler, tiers)) = program.compiled() else { return Ok(None) };
+        let is_active = tiers.each().any(|(_, tier)| tier.active().is_some());
+        let is_whole = program.is_whole_list();
+        // What a top level leaves behind for the next call is Boa's to keep.
+        if !is_active || !(is_whole || program.is_stateless()) {
+            return Ok(None);
+        }
+        let occasion = Occasion { number: compiler.next_run(), scene };
+        let mut run = Self { program, tiers, compiler, occasion, boa: None };
+        // An error of the top level is no error of a call about one node.
+        if !(is_whole && tiers.has_quiet_top || program.is_stateless() && program.has_kept_functions()?) {
+            run.boa = Some(JavaScriptRun::open(program, scene)?);
+        }
+        Ok(Some(run))
+    }
+
+    /// Boa's answer.
+    fn ask_boa(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
+        let session = match &mut self.boa {
+            Some(session) => session,
+            none => none.insert(JavaScriptRun::open(self.program, self.occasion.scene)?),
+        };
+        session.call(call)
+    }
+
+    /// The compiled code that `call` asks, where it still answers.
+    fn compiled(&self, call: Call<'_>) -> Option<&'a Compiled> {
+        match call {
+            Call::Balance(_) => self.tiers.whole.as_ref().and_then(Tier::active),
+            Call::Key => None,
+            Call::Filter(..) => self.tiers.of(NodeFunction::Filter),
+            Call::Score(..) => self.tiers.of(NodeFunction::Score),
+        }
+    }
+
+    /// What compiled code says; nothing where Boa has to be asked.
+    fn ask_compiled(&self, compiled: &Compiled, call: Call<'_>) -> Result<Option<CallAnswer>, Unanswered> {
+        let (compiler, occasion) = (self.compiler, self.occasion);
+        let about = |candidate, argument: Argument<'_>| {
+            compiled.ask(|machine| machine.about(compiler, occasion, candidate, argument))
+        };
+        match call {
+            Call::Balance(candidates) => {
+                let limits = self.program.limits();
+                let returned = compiled.ask(|machine| machine.balance(compiler, occasion, candidates, limits))?;
+                Ok(returned.map(CallAnswer::Returned))
+            }
+            Call::Key => Ok(None),
+            Call::Filter(candidate, argument) => Ok(Some(CallAnswer::Keep(about(candidate, argument)?.keeps))),
+            Call::Score(candidate, argument) => Ok(about(candidate, argument)?.score.map(CallAnswer::Score)),
+        }
+    }
+
+    /// Has Boa say the same, in time that is not the script's.
+    fn check(&mut self, compiled: &Compiled, call: Call<'_>, said: CallAnswer) -> Result<CallAnswer, ScriptError> {
+        let program = self.program;
+        let expected = program.own_work(|| self.ask_boa(call));
+        if expected.as_ref().is_ok_and(|expected| is_same(expected, &said)) {
+            return Ok(said);
+        }
+        compiled.retire("its compiled code said something else than Boa".to_owned());
+        let told = format!(
+            "compiled code said {said:?}, Boa {expected:?}: Boa's answer counts, and the function is interpreted from now \
+             on; please report this with the script"
+        );
+        self.occasion.scene.log.write(LogLevel::Warn, &told);
+        expected
+    }
+}
+
+/// Whether two answers are the same, the sign of a score of nothing included.
+fn is_same(left: &CallAnswer, right: &CallAnswer) -> bool {
+    match (left, right) {
+        (CallAnswer::Score(Score::Number(left)), CallAnswer::Score(Score::Number(right))) => {
+            left.to_bits() == right.to_bits()
+        }
+        _ => left == right,
+    }
+}
+
+impl Run for TieredRun<'_> {
+    fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
+        let Some(compiled) = self.compiled(call) else { return self.ask_boa(call) };
+        match self.ask_compiled(compiled, call) {
+            Ok(Some(said)) if compiled.is_checked(self.program.limits().verify_every) => {
+                self.check(compiled, call, said)
+            }
+            Ok(Some(said)) => Ok(said),
+            Ok(None) => {
+                compiled.count(BailCause::Kind);
+                self.ask_boa(call)
+            }
+            // Whatever used up its time does so in Boa too, where the watchdog knows what to say of it and of whom.
+            Err(Unanswered::Bailed(_) | Unanswered::Late) => self.ask_boa(call),
+        }
+    }
+}
