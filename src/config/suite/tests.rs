@@ -73,7 +73,7 @@ fn every_mistake_is_told_with_its_line_and_what_was_meant() {
     for words in [
         "f:1:1: unknown section or key `chian` (did you mean `chain`?)",
         "f:4:10: `case[0].nodes[0]`",
-        "f:4:57: `case[0].nodes[2]` has the id `b` of an earlier node",
+        "f:4:58: `case[0].nodes[2]` has the id `b` of an earlier node",
         "f:5:1: unknown key `expct` in `case[0]` (did you mean `expect`?)",
         "unknown key `nod` in `case[0].expect` (did you mean `node`?)",
         "f:8:8: the name `x` is that of the case on line 3 (give one of them another name)",

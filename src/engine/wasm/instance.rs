@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
 
-use crate::model::{Candidate, Cluster, Overlay, SlotIndex};
+use crate::model::{Candidate, Cluster, ClusterIdentity, Overlay, SlotIndex};
 use crate::script::{LogBook, ScriptLimits};
 
 use super::columns::{self, MAX_WISHES};
@@ -27,8 +27,8 @@ pub(super) struct Instance {
     exports: Exports,
     wishes: ColumnWishes,
     documents: bool,
-    /// The generation of the cluster in the instance's table.
-    known_generation: Option<u64>,
+    /// The cluster in the instance's table, with the generation: a copy of a cluster goes on with the original's numbers.
+    known: Option<(ClusterIdentity, u64)>,
     /// The slots with an overlay in the instance's table.
     overlaid: Vec<SlotIndex>,
     /// The number of the run that the instance served last; `is_shared` is whether the instance served other runs
@@ -79,7 +79,7 @@ impl Instance {
             exports,
             wishes: ColumnWishes::default(),
             documents: outline.documents,
-            known_generation: None,
+            known: None,
             overlaid: Vec::new(),
             served: None,
             is_shared: false,
@@ -173,14 +173,19 @@ impl Instance {
     fn update_nodes(&mut self, candidates: &[Candidate], context: &InstanceContext<'_>) -> wasmtime::Result<()> {
         let cluster = context.cluster;
         let generation = cluster.generation();
+        let known = self.known.take().filter(|(known, _)| known.is_same(cluster.identity()));
+        let known = known.map(|(_, generation)| generation);
         let is_plain = candidates.iter().all(|candidate| candidate.overlay.is_none());
-        if self.known_generation == Some(generation) && is_plain && self.overlaid.is_empty() {
+        if known.is_some() || context.whole {
+            self.known = Some((cluster.identity().handle(), generation));
+        }
+        if known == Some(generation) && is_plain && self.overlaid.is_empty() {
             return Ok(());
         }
         let overlays: BTreeMap<SlotIndex, &Overlay> =
             candidates.iter().filter_map(|candidate| Some((candidate.slot, candidate.overlay.as_ref()?))).collect();
         let mut slots = std::mem::take(&mut self.overlaid);
-        match self.known_generation.and_then(|known| cluster.changed_since(known)) {
+        match known.and_then(|known| cluster.changed_since(known)) {
             Some(changed) => slots.extend(changed),
             None if context.whole => slots.extend(cluster.nodes().map(|(slot, _)| slot)),
             None => slots.extend(candidates.iter().map(|candidate| candidate.slot)),
@@ -189,7 +194,6 @@ impl Instance {
         slots.sort_unstable();
         slots.dedup();
         self.overlaid = overlays.keys().copied().collect();
-        self.known_generation = (self.known_generation.is_some() || context.whole).then_some(generation);
         if self.documents {
             for slot in &slots {
                 self.store.data_mut().keep(row(*slot), cluster.node(*slot), overlays.get(slot).copied());
