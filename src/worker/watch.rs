@@ -52,7 +52,7 @@ struct AlarmCallbacks(Mutex<Vec<Wake>>);
 
 impl fmt::Debug for AlarmCallbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wakes")
+        f.write_str("AlarmCallbacks")
     }
 }
 

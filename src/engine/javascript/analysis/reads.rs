@@ -31,24 +31,8 @@ use crate::script::NodeFunction as AskedFunction;
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
-use super::tree::{BACK_DOORS, FunctionSyntax, Tree, field_name};
+use super::tree::{BACK_DOORS, FunctionSyntax, INHERITED, Tree, field_name};
 use holders::{DATA, Holder, Holders, field};
-
-/// The properties that every object inherits. Some of them show the object whole, or pass the object on.
-const INHERITED: [&str; 12] = [
-    "constructor",
-    "hasOwnProperty",
-    "isPrototypeOf",
-    "propertyIsEnumerable",
-    "toLocaleString",
-    "toString",
-    "valueOf",
-    "__proto__",
-    "__defineGetter__",
-    "__defineSetter__",
-    "__lookupGetter__",
-    "__lookupSetter__",
-];
 
 /// The fields and parts of a node that the per-node functions of a source read.
 pub(in crate::engine::javascript) struct FunctionReads {

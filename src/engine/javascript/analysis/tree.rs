@@ -12,6 +12,22 @@ use boa_ast::{Statement, StatementListItem};
 use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
+/// The properties that every object inherits. Some of them show the object whole, or pass the object on.
+pub(in crate::engine::javascript) const INHERITED: [&str; 12] = [
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+    "__proto__",
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+];
+
 /// The names by which a function reaches the parameters without their names.
 pub(in crate::engine::javascript) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 

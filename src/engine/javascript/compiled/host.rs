@@ -11,7 +11,7 @@ use crate::clock::{Dice, Moment};
 use super::dictionary::{Dictionary, DictionaryKind};
 use super::emit::{HOST, NUMBER, ORDER, PLUS, REMAINDER, SORT};
 use super::ir::{BailCause, HostCall};
-use super::lower::is_everybodys;
+use super::lower::is_inherited;
 use super::strings::Strings;
 use super::texts;
 use super::value::{self, Kind, LIST_ITEMS, LIST_LENGTH, kind};
@@ -128,7 +128,7 @@ impl Surroundings {
     /// A key as a name of an object, which is no name that all objects have.
     fn name(&mut self, key: i64) -> wasmtime::Result<u64> {
         let text = self.text_of_value(key)?;
-        if is_everybodys(&text) {
+        if is_inherited(&text) {
             return self.give_up(BailCause::Kind);
         }
         self.intern(&text).map(|bits| bits as u64)

@@ -7,7 +7,7 @@ use boa_ast::expression::{Expression, Optional, OptionalOperationKind};
 use super::super::ir::{Binary, Ex, HostCall, St, Ty, Unary};
 use super::super::paths::{PathId, RootKind, Shape};
 use super::super::value;
-use super::members::is_everybodys;
+use super::members::is_inherited;
 use super::names::nothing;
 use super::{Lowering, Res, Val};
 
@@ -134,7 +134,7 @@ impl<'t> Lowering<'t> {
                 PropertyDefinition::SpreadObject(_) => return Err(self.refusal("`...` of an object")),
                 PropertyDefinition::CoverInitializedName(..) => return Err(self.refusal("this literal")),
             };
-            if is_everybodys(&name) || name == "length" {
+            if is_inherited(&name) || name == "length" {
                 return Err(self.refusal(format!("a member `{name}`")));
             }
             let Some(field) = self.paths.field(root, &name) else { return Err(self.refusal("so many members")) };

@@ -4,31 +4,16 @@ use boa_ast::expression::Expression;
 use boa_ast::expression::access::{PropertyAccessField, SimplePropertyAccess};
 use boa_ast::expression::literal::LiteralKind;
 
+use super::super::super::analysis::tree::INHERITED;
 use super::super::ir::{BailCause, Binary, Ex, HostCall, Local, St, Ty, Unary};
 use super::super::paths::{ListOrigin, Shape};
 use super::expressions::after;
 use super::names::nothing;
 use super::{Lowering, Res, Val};
 
-/// What every object has from its prototype, so that nothing is not what lies there.
-const EVERYBODYS: [&str; 12] = [
-    "constructor",
-    "hasOwnProperty",
-    "isPrototypeOf",
-    "propertyIsEnumerable",
-    "toLocaleString",
-    "toString",
-    "valueOf",
-    "__proto__",
-    "__defineGetter__",
-    "__defineSetter__",
-    "__lookupGetter__",
-    "__lookupSetter__",
-];
-
-/// Whether every object has a member `name`.
-pub(in super::super) fn is_everybodys(name: &str) -> bool {
-    EVERYBODYS.contains(&name)
+/// Whether every object inherits a member `name`.
+pub(in super::super) fn is_inherited(name: &str) -> bool {
+    INHERITED.contains(&name)
 }
 
 /// What is assigned to.
@@ -45,7 +30,7 @@ impl<'t> Lowering<'t> {
         if name == "length" {
             return Ok(Val::plain(Ex::Field { base: Box::new(base.ex), fields: Vec::new(), length: true, name: None }));
         }
-        if is_everybodys(name) {
+        if is_inherited(name) {
             return Err(self.refusal(format!("the member `{name}`")));
         }
         let (mut fields, mut shape) = (Vec::new(), Shape::default());
@@ -101,7 +86,7 @@ impl<'t> Lowering<'t> {
             let other = lowering.text(other);
             Ex::Bin(Binary::StrictEqual, Box::new(name.ex.clone()), Box::new(other.ex))
         };
-        for other in EVERYBODYS {
+        for other in INHERITED {
             let condition = is_named(self, other);
             steps.push(St::If(condition, vec![St::Bail(BailCause::Kind)], Vec::new()));
         }
@@ -209,7 +194,7 @@ impl<'t> Lowering<'t> {
     pub(super) fn write_target(&mut self, target: Spot, value: Val, steps: &mut Vec<St>) -> Res<()> {
         match target {
             Spot::Member(base, name) => {
-                if is_everybodys(&name) || name == "length" {
+                if is_inherited(&name) || name == "length" {
                     return Err(self.refusal(format!("an assignment to `{name}`")));
                 }
                 let mut fields = Vec::new();

@@ -34,7 +34,7 @@ use super::paths::{NODE, PathId, Paths, REQUEST, Shape};
 use super::strings::Strings;
 use super::value;
 pub(super) use functions::has_quiet_top;
-pub(super) use members::is_everybodys;
+pub(super) use members::is_inherited;
 use names::{Scope, ScopeId};
 
 /// More steps than these are not compiled.
