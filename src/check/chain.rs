@@ -39,14 +39,15 @@ fn last_step(chain: &ChainSpec, reports: &[Option<ScriptReport>]) -> Option<(usi
     }
     let report = reports.get(number)?.as_ref()?;
     let (action, name) = (&chain.action, &step.name);
-    let told = |code: Code, span: &Option<Range<usize>>, message: String| Finding::new(code, span.clone(), message);
+    let new_finding =
+        |code: Code, span: &Option<Range<usize>>, message: String| Finding::new(code, span.clone(), message);
     if report.ending == ChainEnding::Never {
         let message = format!("`{name}` is the last step of the chain `{action}` and never chooses a node");
-        let finding = told(Code::LastStepNeverChooses, &report.narrows, message);
+        let finding = new_finding(Code::LastStepNeverChooses, &report.narrows, message);
         return Some((number, finding.help("put a step behind it that chooses, as `builtin:fewest-sessions`")));
     }
     report.passes.as_ref()?;
     let message = format!("`{name}` is the last step of the chain `{action}`, and returns nothing on some way");
-    let finding = told(Code::LastStepPasses, &report.passes, message);
+    let finding = new_finding(Code::LastStepPasses, &report.passes, message);
     Some((number, finding.help("put `builtin:fewest-sessions` behind it, or throw what the user should read")))
 }

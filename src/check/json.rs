@@ -22,7 +22,7 @@ pub fn document(files: &[CheckedFile]) -> Value {
 }
 
 fn finding(file: &CheckedFile, finding: &Finding) -> Value {
-    let mut told = json!({
+    let mut record = json!({
         "code": finding.code.name(),
         "level": level(finding.level),
         "file": &*file.file,
@@ -51,10 +51,10 @@ fn finding(file: &CheckedFile, finding: &Finding) -> Value {
             .collect();
         members.extend(put("fix", json!({"title": fix.title, "safe": fix.is_safe, "edits": edits})));
     }
-    if let Some(object) = told.as_object_mut() {
+    if let Some(object) = record.as_object_mut() {
         object.extend(members);
     }
-    told
+    record
 }
 
 /// Returns the word for `level`.

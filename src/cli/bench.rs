@@ -179,21 +179,21 @@ fn in_process(args: &BenchArgs) -> Result<(), CommandExit> {
         return Err(CommandExit::usage("--in-flight and --rate are for a running service: add --nats URL, or --storm"));
     }
     let contenders = BenchChain::all(&args.chain, args.each, &args.asked)?;
-    let max_bytes = contenders.first().map_or(WorkerLimits::default(), |first| first.birth.limits).request_bytes;
+    let max_bytes = contenders.first().map_or(WorkerLimits::default(), |first| first.init.limits).request_bytes;
     let sizes = if args.sizes.is_empty() { &SIZES } else { args.sizes.as_slice() };
     let (clusters, beside) = Clusters::of(args.nodes.as_deref(), sizes, max_bytes)?;
     let request = args.asked.over(beside, max_bytes)?;
     let peer = args.peer.map(|Runtime::Node| peer_for(&contenders)).transpose()?;
     args.plot.as_deref().map(check_plot).transpose()?;
     let bench = Bench { contenders, clusters, request, max_bytes, peer };
-    let course = RunPlan { time: args.time(), changes: args.changes };
-    if let Some(heat) = args.heat {
-        return output::answer(bench.heat(heat, &course)?);
+    let plan = RunPlan { time: args.time(), changes: args.changes };
+    if let Some(isolated) = args.heat {
+        return output::answer(bench.measure_isolated(isolated, &plan)?);
     }
     bench.try_smallest()?;
     refuse_debug()?;
     let machine = MachineInfo::here();
-    let rows = bench.measure(&course)?;
+    let rows = bench.measure(&plan)?;
     if let Some(path) = &args.plot {
         let written = std::fs::write(path, plot::svg(&rows, &machine.line())?);
         written.map_err(|error| CommandExit::usage(format!("--plot {}: {error}", path.display())))?;
@@ -233,23 +233,23 @@ impl Bench {
     fn try_smallest(&self) -> Result<(), CommandExit> {
         let Some(smallest) = self.clusters.sizes().into_iter().min() else { return Ok(()) };
         for contender in &self.contenders {
-            trial::run(contender, self.clusters.reports(smallest)?, &self.askers(contender)?)?;
+            trial::run(contender, self.clusters.reports(smallest)?, &self.users(contender)?)?;
         }
         Ok(())
     }
 
-    fn askers(&self, contender: &BenchChain) -> Result<BenchUsers, CommandExit> {
+    fn users(&self, contender: &BenchChain) -> Result<BenchUsers, CommandExit> {
         BenchUsers::of(&self.request, &contender.action, self.max_bytes)
     }
 
-    fn measure(&self, course: &RunPlan) -> Result<Vec<Row>, CommandExit> {
+    fn measure(&self, plan: &RunPlan) -> Result<Vec<Row>, CommandExit> {
         let sizes = self.clusters.sizes();
         let count = u32::try_from(sizes.len() * self.contenders.len()).unwrap_or(u32::MAX);
-        let mut progress = BenchProgress::over((course.time + course.warm_up()) * count);
+        let mut progress = BenchProgress::over((plan.time + plan.warm_up()) * count);
         let mut rows = Vec::new();
         for contender in 0..self.contenders.len() {
             for size in &sizes {
-                rows.push(self.row(IsolatedRow { contender, size: *size }, course, &mut progress)?);
+                rows.push(self.row(IsolatedRow { contender, size: *size }, plan, &mut progress)?);
             }
         }
         progress.end();
@@ -259,19 +259,19 @@ impl Bench {
         Ok(rows)
     }
 
-    fn row(&self, heat: IsolatedRow, course: &RunPlan, progress: &mut BenchProgress) -> Result<Row, CommandExit> {
-        let IsolatedRow { contender, size } = heat;
+    fn row(&self, isolated: IsolatedRow, plan: &RunPlan, progress: &mut BenchProgress) -> Result<Row, CommandExit> {
+        let IsolatedRow { contender, size } = isolated;
         let contender = self.contender(contender)?;
         progress.begins(&format!("{}, {} nodes", contender.label, units::count(size as u64)));
-        let askers = self.askers(contender)?;
-        trial::run(contender, self.clusters.reports(size)?, &askers)?;
-        let longest = course.time + course.warm_up() + contender.longest(size);
-        let mut row = heat.run(longest, progress).map_err(|exit| match exit.message.as_str() {
+        let users = self.users(contender)?;
+        trial::run(contender, self.clusters.reports(size)?, &users)?;
+        let longest = plan.time + plan.warm_up() + contender.longest(size);
+        let mut row = isolated.run(longest, progress).map_err(|exit| match exit.message.as_str() {
             "" => exit,
             words => CommandExit::new(exit.code, format!("{}, {size} nodes: {words}", contender.label)),
         })?;
         if let Some(peer) = self.peer.as_ref().filter(|_| contender.chain().is_some_and(|c| peer::unfit(c).is_none())) {
-            row.peers = peer.run(contender, self.clusters.reports(size)?, &askers, course)?;
+            row.peers = peer.run(contender, self.clusters.reports(size)?, &users, plan)?;
             let differences = row.peers.iter().filter_map(|peer| peer.differs(&row.first));
             differences.for_each(|difference| output::aside(format_args!("{}, {size} nodes: {difference}", row.label)));
         }
@@ -283,11 +283,11 @@ impl Bench {
     }
 
     /// Returns a row as JSON, measured in this very process.
-    fn heat(&self, heat: IsolatedRow, course: &RunPlan) -> Result<String, CommandExit> {
-        let contender = self.contender(heat.contender)?;
-        let askers = self.askers(contender)?;
-        let measure = || course.run(contender, (&self.clusters, heat.size), &askers);
-        let row = heat.here(contender.birth.limits.memory_bytes, measure)?;
+    fn measure_isolated(&self, isolated: IsolatedRow, plan: &RunPlan) -> Result<String, CommandExit> {
+        let contender = self.contender(isolated.contender)?;
+        let users = self.users(contender)?;
+        let measure = || plan.run(contender, (&self.clusters, isolated.size), &users);
+        let row = isolated.here(contender.init.limits.memory_bytes, measure)?;
         serde_json::to_string(&row).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 }
@@ -323,7 +323,7 @@ fn of_service(args: &BenchArgs) -> Result<(), CommandExit> {
     let max_bytes = WorkerLimits::default().request_bytes;
     let request = args.asked.over(Map::new(), max_bytes)?;
     let action = args.asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
-    let askers = BenchUsers::of(&request, &action, max_bytes)?;
+    let users = BenchUsers::of(&request, &action, max_bytes)?;
     let in_flight = match args.in_flight.as_slice() {
         [] => IN_FLIGHT,
         [one] => *one,
@@ -332,7 +332,7 @@ fn of_service(args: &BenchArgs) -> Result<(), CommandExit> {
     let in_flight = in_flight as usize;
     refuse_debug()?;
     let demand = Demand { in_flight, rate: args.rate, time: args.time() };
-    let pairs = service::run(&args.bus, args.chain.config.as_deref(), &askers, demand)?;
+    let pairs = service::run(&args.bus, args.chain.config.as_deref(), &users, demand)?;
     let machine = MachineInfo::here();
     if args.json {
         let loops: Vec<_> = pairs.iter().map(service::ServiceAndEcho::to_json).collect();

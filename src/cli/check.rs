@@ -177,9 +177,9 @@ fn explain(code: &str, is_json: bool) -> Result<(), CommandExit> {
     })?;
     let page = found.page();
     if is_json {
-        let told = json!({"code": found.name(), "about": found.about(), "why": page.why,
+        let explanation = json!({"code": found.name(), "about": found.about(), "why": page.why,
             "language": page.language, "wrong": page.wrong, "right": page.right});
-        return output::json(format_args!("{told:#}"));
+        return output::json(format_args!("{explanation:#}"));
     }
     let indented = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
     output::answer(format_args!(

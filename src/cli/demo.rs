@@ -43,15 +43,15 @@ pub fn run(args: &DemoArgs) -> Result<(), CommandExit> {
     runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(async {
         let interrupted = interrupted().map_err(|error| CommandExit::new(exit::OTHER, error))?;
         let mut cluster = cluster::DemoCluster::prepare(args)?;
-        let told = tokio::select! {
-            told = script::run_story(args, &mut cluster) => told,
+        let outcome = tokio::select! {
+            outcome = script::run_story(args, &mut cluster) => outcome,
             () = interrupted => {
                 output::print_line("\ninterrupted: taking the cluster down");
                 Err(CommandExit::shown(130))
             }
         };
         cluster.take_down().await;
-        told
+        outcome
     })
 }
 

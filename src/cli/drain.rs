@@ -78,7 +78,7 @@ enum DrainEnd {
 struct Watcher<'a> {
     bus: &'a Bus,
     namespace: &'a Namespace,
-    voice: DrainOutput,
+    output: DrainOutput,
     last: DrainSnapshot,
 }
 
@@ -91,15 +91,15 @@ pub fn run(args: &DrainArgs) -> Result<(), CommandExit> {
         let body = json!({"node": args.id, "reason": args.reason, "by": nodes::whoami(), "drain": true});
         ask(&bus, namespace.cordon(), &body).await?;
         let last = first_look(&bus, &namespace, &args.id).await?;
-        let voice = DrainOutput::new(&args.id, args.json);
-        voice.begins(&last)?;
-        let mut watcher = Watcher { bus: &bus, namespace: &namespace, voice, last };
+        let output = DrainOutput::new(&args.id, args.json);
+        output.begins(&last)?;
+        let mut watcher = Watcher { bus: &bus, namespace: &namespace, output, last };
         if args.no_wait {
-            return watcher.voice.leaves(&watcher.last);
+            return watcher.output.leaves(&watcher.last);
         }
         let end = watcher.wait(args.timeout).await?;
-        let Watcher { voice, last, .. } = watcher;
-        conclude(&args.id, end, voice, &last, args.timeout)
+        let Watcher { output, last, .. } = watcher;
+        conclude(&args.id, end, output, &last, args.timeout)
     })
 }
 
@@ -107,9 +107,9 @@ pub fn run(args: &DrainArgs) -> Result<(), CommandExit> {
 async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<DrainSnapshot, CommandExit> {
     let mut tries = 1;
     loop {
-        let look = snapshot::at(bus, namespace, id).await?;
-        if tries >= FIRST_LOOKS || look.as_ref().is_some_and(|look| look.draining) {
-            return look.ok_or_else(|| CommandExit::new(exit::OTHER, format!("`{id}` has just left the cluster")));
+        let snapshot = snapshot::at(bus, namespace, id).await?;
+        if tries >= FIRST_LOOKS || snapshot.as_ref().is_some_and(|snapshot| snapshot.draining) {
+            return snapshot.ok_or_else(|| CommandExit::new(exit::OTHER, format!("`{id}` has just left the cluster")));
         }
         tries += 1;
         tokio::time::sleep(BETWEEN_FIRST).await;
@@ -145,18 +145,18 @@ impl Watcher<'_> {
             tokio::time::sleep(BETWEEN).await;
             match snapshot::at(self.bus, self.namespace, &self.last.node).await {
                 // A service that is away for a while ends no drain.
-                Err(error) => self.voice.unanswered(&error),
+                Err(error) => self.output.unanswered(&error),
                 Ok(None) => {
                     gone += 1;
                     if gone >= OTHER_LOOKS {
                         return Ok(DrainEnd::Left);
                     }
                 }
-                Ok(Some(look)) if look.draining => {
-                    empty = if look.is_drained() { empty + 1 } else { 0 };
+                Ok(Some(snapshot)) if snapshot.draining => {
+                    empty = if snapshot.is_drained() { empty + 1 } else { 0 };
                     (back, gone) = (0, 0);
-                    self.voice.sees(&look, &self.last)?;
-                    self.last = look;
+                    self.output.sees(&snapshot, &self.last)?;
+                    self.last = snapshot;
                 }
                 Ok(Some(_)) => {
                     (empty, gone, back) = (0, 0, back + 1);
@@ -173,14 +173,14 @@ impl Watcher<'_> {
 fn conclude(
     id: &str,
     end: DrainEnd,
-    voice: DrainOutput,
+    output: DrainOutput,
     last: &DrainSnapshot,
     timeout_s: Option<u32>,
 ) -> Result<(), CommandExit> {
     let undo = format!("it stays out of service; `whither uncordon {id}` puts it back");
     let left = last.summary();
     let message = match end {
-        DrainEnd::Drained => return voice.ends("drained", last),
+        DrainEnd::Drained => return output.ends("drained", last),
         DrainEnd::Uncordoned => format!("`{id}` was put back into service meanwhile, with {left}"),
         DrainEnd::Left => format!("`{id}` has left the cluster, last seen with {left}"),
         DrainEnd::TimedOut => {
@@ -195,6 +195,6 @@ fn conclude(
         DrainEnd::TimedOut => "timeout",
         DrainEnd::Interrupted => "interrupted",
     };
-    voice.ends(event, last)?;
+    output.ends(event, last)?;
     Err(CommandExit::new(exit::OTHER, message))
 }

@@ -69,13 +69,13 @@ pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
         }),
         None => {
             let (explanation, end) = local(placement)?;
-            tell(&explanation, placement.json)?;
+            print(&explanation, placement.json)?;
             end
         }
         Some(_) if args.watch => Err(CommandExit::usage(watch::NEEDS_FILES)),
         Some(service) => {
             let explanation = remote::explanation(service, &placement.request()?)?;
-            tell(&explanation, placement.json)?;
+            print(&explanation, placement.json)?;
             let known = [];
             let failed = explanation.get("error").map(remote::failed);
             missing(&explanation, known)
@@ -120,7 +120,7 @@ fn shown(exit: CommandExit, explanation: &Value, as_json: bool) -> CommandExit {
     if is_told || (!as_json && exit.message.contains("no-node")) { CommandExit::shown(exit.code) } else { exit }
 }
 
-fn tell(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
+fn print(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
     match as_json {
         true => output::json(format_args!("{explanation:#}")),
         false => output::answer(explain::tree(explanation)),
@@ -143,7 +143,7 @@ fn recorded(path: &Path, placement: &Placement) -> Result<(), CommandExit> {
             fields.insert("asked".to_owned(), json!({"node": node, "fate": fate}));
         }
     }
-    tell(&explanation, placement.json)
+    print(&explanation, placement.json)
 }
 
 /// Reads the explanation in the file at `path`: by itself, in the answer to a placement, or in an error.

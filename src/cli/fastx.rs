@@ -120,13 +120,13 @@ impl FastX {
         let looked_for: Vec<_> =
             folders.map(|folder| host.files.absolute(&Path::new(folder).join(FILE_NAME))).collect();
         for path in &looked_for {
-            let told = |why: &dyn fmt::Display| Problem::new(format!("{}: {why}", quoted(&path.to_string_lossy())));
+            let unusable = |why: &dyn fmt::Display| Problem::new(format!("{}: {why}", quoted(&path.to_string_lossy())));
             let contents = match host.files.read(path, MAX_BYTES) {
                 Err(FileError::Missing) => continue,
-                read => read.map_err(|fault| told(&fault))?,
+                read => read.map_err(|fault| unusable(&fault))?,
             };
-            let text = contents.text(MAX_BYTES).map_err(|why| told(&why))?;
-            let mut variables = dotenv::parse(text).map_err(|broken| told(&broken))?;
+            let text = contents.text(MAX_BYTES).map_err(|why| unusable(&why))?;
+            let mut variables = dotenv::parse(text).map_err(|broken| unusable(&broken))?;
             for (name, value) in &mut variables {
                 if let Some(real) = host.environment.get(name) {
                     value.clone_from(real);

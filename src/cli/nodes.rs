@@ -147,10 +147,10 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Com
 }
 
 /// Renders a node's state; of a node that is being drained also the number of sessions left.
-fn state(word: &str, sessions: Option<f64>) -> String {
-    match sessions.filter(|_| word == wire::DRAINING) {
-        Some(left) => format!("{word}, {left} left"),
-        None => word.to_owned(),
+fn state(state: &str, sessions: Option<f64>) -> String {
+    match sessions.filter(|_| state == wire::DRAINING) {
+        Some(left) => format!("{state}, {left} left"),
+        None => state.to_owned(),
     }
 }
 

@@ -80,11 +80,11 @@ pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, 
         }
     }
     .map_err(unreadable)?;
-    let told = |why: String| CommandExit::usage(format!("{name}: {why}"));
-    let mut file = parse(&text).map_err(told)?;
+    let refused = |why: String| CommandExit::usage(format!("{name}: {why}"));
+    let mut file = parse(&text).map_err(refused)?;
     file.warnings.iter_mut().for_each(|warning| *warning = format!("{name}: {warning}"));
     // As part of the question, the request would no longer show that it came from the file.
-    check_request(&file.request, max_request_bytes).map_err(told)?;
+    check_request(&file.request, max_request_bytes).map_err(refused)?;
     Ok(file)
 }
 
@@ -162,13 +162,13 @@ mod tests {
         let odd = br#"[{"id":"a"},{"id":"a"},7,{"id":"b","maxSessions":-1},{"id":"c","cordoned":"yes"},{"id":"d"}]"#;
         let file = parse(odd).unwrap();
         assert_eq!(file.reports.len(), 3, "no odd node ends a placement");
-        let said = [
+        let expected = [
             "node number 2 is left out: the id `a` is taken by an earlier node",
             "node number 3 is left out: a node must be an object, this is a number",
             "node `b`: `maxSessions` is -1, which counts as unknown",
             "node number 5 is left out: node `c`: `cordoned` is a string, expected true or false",
         ];
-        assert_eq!(file.warnings, said);
+        assert_eq!(file.warnings, expected);
         assert_eq!(parse(br#"{"nodes":[{"id":"a b/*\u00fc"}],"params":{"me":{}}}"#).unwrap().reports.len(), 1);
     }
 }

@@ -230,13 +230,13 @@ impl Placement {
         question.about = self.node.as_deref().or(named).map(Arc::from);
         chains.get(&question.head.action)?;
         let Chains { set, environment, programs, .. } = chains;
-        let birth = WorkerInit { set, arrangement: Arrangement::Arrival, limits, audience: WorkerAudience::Person };
+        let init = WorkerInit { set, arrangement: Arrangement::Arrival, limits, audience: WorkerAudience::Person };
         question.search_us = if question.about.is_some() { search_us } else { 0 };
         let id = Arc::clone(&question.decision);
         let (ids, notes) = (nodes.ids(), nodes.notes_on(&question.head.login));
-        let programs = ProgramSet::of(1, &birth.set, environment, programs);
-        let decision = one_shot::decide(&birth, &programs, nodes.reports, question)?;
-        Ok(LocalDecision { id, decision, nodes: ids, notes, set: birth.set })
+        let programs = ProgramSet::of(1, &init.set, environment, programs);
+        let decision = one_shot::decide(&init, &programs, nodes.reports, question)?;
+        Ok(LocalDecision { id, decision, nodes: ids, notes, set: init.set })
     }
 
     /// Returns the command's end for `decision`; a failure that the explanation showed (`is_told`) is not printed

@@ -251,7 +251,7 @@ pub fn place(
         }
         match reply.into_answer() {
             Ok(_told) if as_json => Ok(()),
-            Ok(told) => output::data(told.get("node").and_then(Value::as_str).unwrap_or_default()),
+            Ok(placed) => output::data(placed.get("node").and_then(Value::as_str).unwrap_or_default()),
             // The explanation has the reason.
             Err(exit) if explanation.is_some() && !as_json => Err(CommandExit::shown(exit.code)),
             Err(exit) => Err(exit),

@@ -101,8 +101,8 @@ pub fn cancel(args: &CancelArgs) -> Result<(), CommandExit> {
             return Err(CommandExit::new(exit::OTHER, message));
         }
         let text = |field: &str| answer.get(field).and_then(Value::as_str).map(|text| Plain(text.to_owned()));
-        let told = [text("id"), text("state"), text("node"), text("reservation")];
-        let told: Vec<_> = told.into_iter().flatten().map(|part| part.to_string()).collect();
-        output::answer(told.join(" "))
+        let parts = [text("id"), text("state"), text("node"), text("reservation")];
+        let parts: Vec<_> = parts.into_iter().flatten().map(|part| part.to_string()).collect();
+        output::answer(parts.join(" "))
     })
 }

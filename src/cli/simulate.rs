@@ -119,7 +119,7 @@ pub struct SimulateArgs {
 /// A chain with the results of the chain's day.
 struct Ran {
     name: String,
-    course: DayOutcome,
+    outcome: DayOutcome,
     summary: DaySummary,
 }
 
@@ -153,10 +153,10 @@ pub fn run(args: &SimulateArgs) -> Result<(), CommandExit> {
         };
         bar.set_message(plain(&name).into_owned());
         let before = bar.position();
-        let course = capacity::run(&scenario, |passed| bar.set_position(before + passed.as_secs()));
-        let course = course.map_err(|error| CommandExit::usage(format!("{}: {error}", Plain(&name))))?;
+        let outcome = capacity::run(&scenario, |passed| bar.set_position(before + passed.as_secs()));
+        let outcome = outcome.map_err(|error| CommandExit::usage(format!("{}: {error}", Plain(&name))))?;
         bar.set_position(before + args.day.as_secs());
-        ran.push(Ran { name, summary: DaySummary::of(&course), course });
+        ran.push(Ran { name, summary: DaySummary::of(&outcome), outcome });
     }
     bar.finish_and_clear();
     if let Some(path) = &args.plot {
@@ -214,15 +214,15 @@ impl SimulateArgs {
             };
             return Ok(day.arrivals());
         };
-        let told = |why: String| CommandExit::usage(format!("{}: {why}", Plain(path.display())));
-        let size = std::fs::metadata(path).map_err(|error| told(error.to_string()))?.len();
+        let unusable = |why: String| CommandExit::usage(format!("{}: {why}", Plain(path.display())));
+        let size = std::fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
         if size > MAX_RECORD_BYTES {
-            return Err(told(format!("it has {size} bytes, at most {MAX_RECORD_BYTES} are read")));
+            return Err(unusable(format!("it has {size} bytes, at most {MAX_RECORD_BYTES} are read")));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-        let arrivals = recorded(&text).map_err(told)?;
+        let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        let arrivals = recorded(&text).map_err(unusable)?;
         match arrivals.is_empty() {
-            true => Err(told("there is no request in it".to_owned())),
+            true => Err(unusable("there is no request in it".to_owned())),
             false => Ok(arrivals),
         }
     }
@@ -299,7 +299,7 @@ fn bar(day: Duration, chains: usize) -> ProgressBar {
 }
 
 fn as_json(args: &SimulateArgs, hosts: &[Value], arrivals: &[Arrival], ran: &[Ran]) -> Value {
-    let chains: Vec<_> = ran.iter().map(|ran| summary::json(&ran.name, &ran.summary, &ran.course)).collect();
+    let chains: Vec<_> = ran.iter().map(|ran| summary::json(&ran.name, &ran.summary, &ran.outcome)).collect();
     json!({
         "seed": args.seed, "nodes": hosts.len(), "requests": arrivals.len(),
         "day_hours": args.day.as_secs_f64() / HOUR.as_secs_f64(), "chains": chains,

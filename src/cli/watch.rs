@@ -88,12 +88,13 @@ fn footer(taken: Duration, changed: Option<&[String]>) -> String {
 
 /// Watches the folders of `paths`.
 fn watch(paths: &[PathBuf]) -> Result<Inotify, CommandExit> {
-    let told = |folder: &Path, error: io::Error| CommandExit::usage(format!("--watch: {}: {error}", folder.display()));
-    let inotify = Inotify::init().map_err(|error| told(Path::new("inotify"), error))?;
+    let failed =
+        |folder: &Path, error: io::Error| CommandExit::usage(format!("--watch: {}: {error}", folder.display()));
+    let inotify = Inotify::init().map_err(|error| failed(Path::new("inotify"), error))?;
     for path in paths {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::DELETE | WatchMask::ONLYDIR;
-        inotify.watches().add(folder, mask).map_err(|error| told(folder, error))?;
+        inotify.watches().add(folder, mask).map_err(|error| failed(folder, error))?;
     }
     Ok(inotify)
 }

@@ -129,7 +129,7 @@ fn ways_into(
     whole: &Map<String, Value>,
     object: &Map<String, Value>,
     way: &mut Vec<String>,
-    tell: &mut dyn FnMut(&[String]),
+    visit: &mut dyn FnMut(&[String]),
 ) {
     for (name, value) in object {
         let is_top = way.is_empty();
@@ -138,10 +138,10 @@ fn ways_into(
         }
         way.push(name.clone());
         match value {
-            Value::Object(inner) => ways_into(whole, inner, way, tell),
+            Value::Object(inner) => ways_into(whole, inner, way, visit),
             Value::Array(list) if list.len() > MAX_ELEMENTS || list.iter().any(Value::is_object) => {}
             _ if is_derived(whole, way) => {}
-            _ => tell(way),
+            _ => visit(way),
         }
         way.pop();
     }

@@ -56,7 +56,7 @@ pub fn search(evaluator: &Evaluator, ask: &Ask, budget: SearchBudget) -> Option<
     let trials = Trials::new(rehearsal, ask, about, actual.in_cluster(&node), budget);
     let mut search = RemedySearch { trials, actual, fields: &fields, looked_at: 0, found: Vec::new() };
     let end = search.run().err().unwrap_or(SearchEnd::Complete);
-    Some(search.told(about, end))
+    Some(search.into_counterfactual(about, end))
 }
 
 /// Returns the name of the first step of `chain` that is an executable.
@@ -161,14 +161,15 @@ impl<'a> RemedySearch<'a> {
     }
 
     /// Returns the counterfactual of the node `about` after the search came to `end`; each remedy is tried once more.
-    fn told(mut self, about: &Arc<str>, end: SearchEnd) -> Counterfactual {
+    fn into_counterfactual(mut self, about: &Arc<str>, end: SearchEnd) -> Counterfactual {
         let mut found = std::mem::take(&mut self.found);
         found.sort_by(|left, right| left.size.total_cmp(&right.size));
         let mut remedies = Vec::new();
         for FoundRemedy { changes, .. } in found {
             if remedies.len() < MAX_REMEDIES && self.is_true(&changes) {
-                remedies
-                    .push(Remedy { changes: changes.into_iter().map(|(field, value)| told(field, value)).collect() });
+                remedies.push(Remedy {
+                    changes: changes.into_iter().map(|(field, value)| field_change(field, value)).collect(),
+                });
             }
         }
         let (fields, tries) = (self.looked_at, self.trials.tries());
@@ -187,7 +188,7 @@ impl<'a> RemedySearch<'a> {
     }
 }
 
-fn told(field: &SearchedField, value: Option<Value>) -> FieldChange {
+fn field_change(field: &SearchedField, value: Option<Value>) -> FieldChange {
     let text = |value: &Value| value.to_string();
     FieldChange { field: field.name.clone(), from: field.now.as_ref().map(text), to: value.as_ref().map(text) }
 }

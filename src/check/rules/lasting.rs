@@ -24,14 +24,14 @@ pub(super) fn meant_to_last(flow: &mut ValueFlow<'_>) {
         let Some(event) = lasting(flow, &own) else { continue };
         let Some(name) = flow.variables.get(number).map(|variable| variable.name.clone()) else { continue };
         let span = event.span.clone();
-        tell(flow, &name, span);
+        report(flow, &name, span);
     }
     let Some(seen) = &mut flow.seen else { return };
     let steps = std::mem::take(&mut seen.member_steps);
     for (name, span) in &steps {
         // A member that is stepped at several places adds something up.
         if steps.iter().filter(|(other, _)| other == name).count() == 1 {
-            tell(flow, name, span.clone());
+            report(flow, name, span.clone());
         }
     }
     of_global_object(flow);
@@ -77,7 +77,7 @@ fn is_within_statement(flow: &ValueFlow<'_>, write: &VariableEvent, read: &Varia
     !between.contains([';', '\n', '{', '}'])
 }
 
-fn tell(flow: &mut ValueFlow<'_>, name: &str, span: std::ops::Range<usize>) {
+fn report(flow: &mut ValueFlow<'_>, name: &str, span: std::ops::Range<usize>) {
     let message =
         format!("`{name}` is meant to last from one call to the next, and nothing lasts: each request begins anew");
     let finding = Finding::new(Code::LastingVariable, Some(span), message);
@@ -112,5 +112,5 @@ fn of_global_object(flow: &mut ValueFlow<'_>) {
         }
         _ => {}
     });
-    found.into_iter().for_each(|(name, span)| tell(flow, &name, span));
+    found.into_iter().for_each(|(name, span)| report(flow, &name, span));
 }

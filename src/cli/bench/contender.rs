@@ -27,7 +27,7 @@ pub(super) struct BenchChain {
     /// The name of the chain: the names of the steps.
     pub(super) label: String,
     /// The initial message of a worker that runs the chain.
-    pub(super) birth: WorkerInit,
+    pub(super) init: WorkerInit,
     /// The action that the chain decides.
     pub(super) action: Arc<str>,
 }
@@ -72,7 +72,7 @@ impl BenchChain {
         set.chains = vec![chain];
         Ok(Self {
             label,
-            birth: WorkerInit { set, arrangement: Arrangement::ById, limits, audience: WorkerAudience::Person },
+            init: WorkerInit { set, arrangement: Arrangement::ById, limits, audience: WorkerAudience::Person },
             action,
         })
     }
@@ -80,7 +80,7 @@ impl BenchChain {
     /// Returns the most time that a decision over `nodes` nodes, with making their cluster, may take on a busy machine.
     #[must_use]
     pub(super) fn longest(&self, nodes: usize) -> Duration {
-        let limits = self.birth.limits;
+        let limits = self.init.limits;
         let wall = self.chain().map(|chain| limits.chain_wall(chain, nodes as u64)).unwrap_or_default();
         wall + PATIENCE + FOR_A_NODE * u32::try_from(nodes).unwrap_or(u32::MAX)
     }
@@ -88,7 +88,7 @@ impl BenchChain {
     /// Returns the chain.
     #[must_use]
     pub(super) fn chain(&self) -> Option<&ChainSpec> {
-        self.birth.set.get(&self.action)
+        self.init.set.get(&self.action)
     }
 }
 

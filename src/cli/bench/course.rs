@@ -52,12 +52,12 @@ impl RunPlan {
         &self,
         contender: &BenchChain,
         (clusters, size): (&Clusters, usize),
-        askers: &BenchUsers,
+        users: &BenchUsers,
     ) -> Result<Row, CommandExit> {
         let before = machine::resident_bytes();
         let reports = clusters.reports(size)?;
         let news = self.changes.map(|_| News::of(&reports)).transpose()?;
-        let mut runner = BenchEvaluator::new(contender, reports, askers, news)?;
+        let mut runner = BenchEvaluator::new(contender, reports, users, news)?;
         runner.go(self.warm_up(), self.changes)?;
         let first = runner.tally.first.take().unwrap_or_default();
         runner.tally = DecisionTally::new()?;
@@ -82,7 +82,7 @@ impl RunPlan {
 /// An evaluator that is asked question after question.
 struct BenchEvaluator<'a> {
     evaluator: Evaluator,
-    askers: &'a BenchUsers,
+    users: &'a BenchUsers,
     holdings: Holdings,
     news: Option<News>,
     dice: Dice,
@@ -121,21 +121,20 @@ impl<'a> BenchEvaluator<'a> {
     fn new(
         contender: &BenchChain,
         reports: Vec<Change>,
-        askers: &'a BenchUsers,
+        users: &'a BenchUsers,
         news: Option<News>,
     ) -> Result<Self, CommandExit> {
         let senses =
             EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
-        let birth = &contender.birth;
-        let mut evaluator =
-            Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_step| ()).map_err(|errors| {
-                let told = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-                CommandExit::new(exit::SCRIPT, told)
-            })?;
+        let init = &contender.init;
+        let mut evaluator = Evaluator::new(&init.set, init.arrangement, senses, &mut |_step| ()).map_err(|errors| {
+            let message = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            CommandExit::new(exit::SCRIPT, message)
+        })?;
         let holdings = Holdings::on(reports.len());
         reports.into_iter().for_each(|report| evaluator.apply(report));
         let (dice, now_ms) = (Dice::new(SEED, 0, ""), unix_ms());
-        Ok(Self { evaluator, askers, holdings, news, dice, now_ms, asked: 0, tally: DecisionTally::new()? })
+        Ok(Self { evaluator, users, holdings, news, dice, now_ms, asked: 0, tally: DecisionTally::new()? })
     }
 
     /// Asks for `time`, and at least once; returns how long that took.
@@ -160,7 +159,7 @@ impl<'a> BenchEvaluator<'a> {
         let (seed, sequence) = (self.dice.bits(), self.asked);
         self.asked += 1;
         let start = Instant::now();
-        let request = self.askers.request(sequence).ok_or_else(|| CommandExit::new(exit::OTHER, "nobody asks"))?;
+        let request = self.users.request(sequence).ok_or_else(|| CommandExit::new(exit::OTHER, "nobody asks"))?;
         let ask = Ask {
             request: Arc::new(request),
             purpose: Purpose::Place,
@@ -200,9 +199,9 @@ mod tests {
     fn asked(times: usize) -> (usize, DecisionTally) {
         let args = ChainArgs { scripts: vec!["builtin:fewest-sessions".to_owned()], config: None };
         let contender = BenchChain::all(&args, false, &RequestArgs::default()).unwrap().remove(0);
-        let askers = BenchUsers::of(json!({}).as_object().unwrap(), &contender.action, 1 << 20).unwrap();
+        let users = BenchUsers::of(json!({}).as_object().unwrap(), &contender.action, 1 << 20).unwrap();
         let clusters = Clusters::Drawn(vec![10]);
-        let mut runner = BenchEvaluator::new(&contender, clusters.reports(10).unwrap(), &askers, None).unwrap();
+        let mut runner = BenchEvaluator::new(&contender, clusters.reports(10).unwrap(), &users, None).unwrap();
         (0..times).for_each(|_| runner.ask().unwrap());
         (runner.evaluator.cluster().reservations().count(), runner.tally)
     }

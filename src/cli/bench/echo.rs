@@ -31,19 +31,19 @@ impl Echo {
     /// A responder that cannot connect or listen.
     pub(super) fn start(bus: &BusArgs, config: Option<&Path>, reply: Bytes) -> Result<Self, CommandExit> {
         let (bus, config) = (bus.clone(), config.map(Path::to_owned));
-        let (told, hears) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let run = move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return drop(told.send(Err(CommandExit::new(exit::OTHER, error)))),
+                Err(error) => return drop(sender.send(Err(CommandExit::new(exit::OTHER, error)))),
             };
             runtime.block_on(async {
                 match listen(&bus, config.as_deref()).await {
-                    Err(exit) => drop(told.send(Err(exit))),
+                    Err(exit) => drop(sender.send(Err(exit))),
                     Ok((client, subject, requests)) => {
-                        drop(told.send(Ok(subject)));
+                        drop(sender.send(Ok(subject)));
                         tokio::select! {
                             () = answer(&client, requests, reply) => {}
                             () = stopped.cancelled() => {}
@@ -55,7 +55,7 @@ impl Echo {
         let thread = thread::Builder::new().name("echo".to_owned()).spawn(run);
         let thread = Some(thread.map_err(|error| CommandExit::new(exit::OTHER, error))?);
         let subject =
-            hears.recv().map_err(|_gone| CommandExit::new(exit::OTHER, "the echo ended before it listened"))??;
+            receiver.recv().map_err(|_gone| CommandExit::new(exit::OTHER, "the echo ended before it listened"))??;
         Ok(Self { subject, stop, thread })
     }
 

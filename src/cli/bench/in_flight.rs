@@ -71,11 +71,11 @@ mod tests {
     fn an_answer_counts_once_and_only_in_time() {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        let mut flight = RequestsInFlight::new(Duration::from_secs(5));
-        assert_eq!([0, 1, 4].map(|seconds| flight.depart(after(seconds))), [0, 1, 2]);
-        assert_eq!((flight.arrive(1), flight.arrive(1), flight.arrive(9)), (Some(after(1)), None, None));
-        assert_eq!((flight.give_up(after(4)), flight.give_up(after(8)), flight.len()), (0, 1, 1));
-        assert_eq!((flight.arrive(0), flight.arrive(2), flight.is_empty()), (None, Some(after(4)), true));
-        assert_eq!(flight.departed(), 3);
+        let mut requests = RequestsInFlight::new(Duration::from_secs(5));
+        assert_eq!([0, 1, 4].map(|seconds| requests.depart(after(seconds))), [0, 1, 2]);
+        assert_eq!((requests.arrive(1), requests.arrive(1), requests.arrive(9)), (Some(after(1)), None, None));
+        assert_eq!((requests.give_up(after(4)), requests.give_up(after(8)), requests.len()), (0, 1, 1));
+        assert_eq!((requests.arrive(0), requests.arrive(2), requests.is_empty()), (None, Some(after(4)), true));
+        assert_eq!(requests.departed(), 3);
     }
 }

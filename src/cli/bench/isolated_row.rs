@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_row_is_named_on_the_command_line() {
-        let heat = IsolatedRow { contender: 2, size: 10_000 };
-        assert_eq!(heat.to_string().parse(), Ok(heat));
+        let isolated = IsolatedRow { contender: 2, size: 10_000 };
+        assert_eq!(isolated.to_string().parse(), Ok(isolated));
         for text in ["", "1", "1:", "a:1", "1:-1"] {
             assert!(text.parse::<IsolatedRow>().is_err(), "{text}");
         }

@@ -80,7 +80,7 @@ impl BenchLoad<'_> {
         for _ in 0..self.in_flight {
             traffic.send(Instant::now()).await?;
         }
-        while !traffic.flight.is_empty() {
+        while !traffic.under_way.is_empty() {
             let ended = tokio::select! {
                 reply = replies.next() => u64::from(traffic.receive(reply.ok_or_else(gone)?).await?),
                 _ = clock.tick() => traffic.give_up(),
@@ -102,9 +102,9 @@ impl BenchLoad<'_> {
         let schedule = Schedule::new(start, rate, time);
         let mut due = schedule.play(self.in_flight)?;
         let mut is_over = false;
-        while !is_over || !traffic.flight.is_empty() {
+        while !is_over || !traffic.under_way.is_empty() {
             tokio::select! {
-                moment = due.recv(), if !is_over && traffic.flight.len() < self.in_flight => match moment {
+                moment = due.recv(), if !is_over && traffic.under_way.len() < self.in_flight => match moment {
                     Some(moment) => traffic.send(moment).await?,
                     None => is_over = true,
                 },
@@ -113,7 +113,7 @@ impl BenchLoad<'_> {
                     traffic.give_up();
                     if start.elapsed() > time + PATIENCE && !is_over {
                         is_over = true;
-                        let unsent = schedule.count().saturating_sub(traffic.flight.departed());
+                        let unsent = schedule.count().saturating_sub(traffic.under_way.departed());
                         traffic.run.lose(UNSENT, unsent);
                     }
                 }
@@ -129,7 +129,7 @@ struct LoadTraffic<'a> {
     inbox: String,
     /// A subject without listeners: the service answers no request without a reply address.
     sink: Subject,
-    flight: RequestsInFlight,
+    under_way: RequestsInFlight,
     run: LoadRun,
 }
 
@@ -147,11 +147,11 @@ impl<'a> LoadTraffic<'a> {
         let run =
             LoadRun { latencies: Latencies::new()?, placed: 0, elapsed: Duration::ZERO, failures: BTreeMap::new() };
         let sink = load.client.new_inbox().into();
-        Ok((Self { load, inbox, sink, flight: RequestsInFlight::new(PATIENCE), run }, replies))
+        Ok((Self { load, inbox, sink, under_way: RequestsInFlight::new(PATIENCE), run }, replies))
     }
 
     async fn send(&mut self, since: Instant) -> Result<(), CommandExit> {
-        let number = self.flight.depart(since);
+        let number = self.under_way.depart(since);
         let BenchLoad { client, subject, bodies, .. } = self.load;
         let body = bodies.get((number % bodies.len().max(1) as u64) as usize).cloned().unwrap_or_default();
         client.publish_with_reply(subject.clone(), format!("{}.{number}", self.inbox), body).await.map_err(other)
@@ -161,7 +161,7 @@ impl<'a> LoadTraffic<'a> {
     async fn receive(&mut self, reply: Message) -> Result<bool, CommandExit> {
         let now = Instant::now();
         let number = reply.subject.rsplit('.').next().and_then(|number| number.parse().ok());
-        let since = number.and_then(|number| self.flight.arrive(number));
+        let since = number.and_then(|number| self.under_way.arrive(number));
         if let Some(since) = since {
             match failure(&reply) {
                 // The server's message that nobody listens comes at once, and is no answer.
@@ -182,7 +182,7 @@ impl<'a> LoadTraffic<'a> {
     }
 
     fn give_up(&mut self) -> u64 {
-        let lost = self.flight.give_up(Instant::now());
+        let lost = self.under_way.give_up(Instant::now());
         self.run.lose(LOST, lost);
         lost
     }

@@ -84,17 +84,17 @@ impl NodeJsPeer {
         &self,
         contender: &BenchChain,
         reports: Vec<Change>,
-        askers: &BenchUsers,
-        course: &RunPlan,
+        users: &BenchUsers,
+        plan: &RunPlan,
     ) -> Result<Vec<PeerRow>, CommandExit> {
-        let task = task(contender, reports, askers, course)?;
+        let task = task(contender, reports, users, plan)?;
         let other = |error: std::io::Error| CommandExit::new(exit::OTHER, format!("--peer node: {error}"));
         let folder = tempfile::tempdir().map_err(other)?;
         let (harness, input) = (folder.path().join("peer.js"), folder.path().join("task.json"));
         std::fs::write(&harness, HARNESS).map_err(other)?;
         std::fs::write(&input, task).map_err(other)?;
-        let told = run(&self.0, &harness, &input, (course.time + course.warm_up()) * 4 + PATIENCE)?;
-        let PeerReport { version, memory_bytes, rows } = serde_json::from_slice(&told)
+        let printed = run(&self.0, &harness, &input, (plan.time + plan.warm_up()) * 4 + PATIENCE)?;
+        let PeerReport { version, memory_bytes, rows } = serde_json::from_slice(&printed)
             .map_err(|error| CommandExit::new(exit::OTHER, format!("--peer node: its answer is {error}")))?;
         Ok(rows.into_iter().map(|row| PeerRow { version: version.clone(), memory_bytes, ..row }).collect())
     }
@@ -118,17 +118,17 @@ pub(super) fn unfit(chain: &ChainSpec) -> Option<&'static str> {
 fn task(
     contender: &BenchChain,
     reports: Vec<Change>,
-    askers: &BenchUsers,
-    course: &RunPlan,
+    users: &BenchUsers,
+    plan: &RunPlan,
 ) -> Result<Vec<u8>, CommandExit> {
     let unrunnable = || CommandExit::usage("--peer node: the chain has no step in JavaScript");
     let chain = contender.chain().ok_or_else(unrunnable)?;
-    let set = &contender.birth.set;
+    let set = &contender.init.set;
     let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
-    let mut cluster = Cluster::new(contender.birth.arrangement);
+    let mut cluster = Cluster::new(contender.init.arrangement);
     reports.into_iter().for_each(|report| drop(cluster.apply(report)));
     let moment = Moment::at(unix_ms(), &zone);
-    let inputs = (0..askers.texts().count() as u64).filter_map(|turn| askers.request(turn)).map(|request| {
+    let inputs = (0..users.texts().count() as u64).filter_map(|turn| users.request(turn)).map(|request| {
         let passes_jwt = chain.pass_jwt;
         ScriptRequest { request: &request, passes_jwt, moment: &moment, seed: 1, sequence: 0 }.to_json(&cluster)
     });
@@ -140,8 +140,8 @@ fn task(
         "source": source.text().map_err(CommandExit::usage)?.text,
         "shape": shape(&source, Settings { limits: set.limits, zone, alarm: Rc::new(Silent) })?,
         "then_fewest": chain.steps.len() > 1,
-        "ms": course.time.as_secs_f64() * 1000.0,
-        "warm_up_ms": course.warm_up().as_secs_f64() * 1000.0,
+        "ms": plan.time.as_secs_f64() * 1000.0,
+        "warm_up_ms": plan.warm_up().as_secs_f64() * 1000.0,
         "inputs": inputs,
     });
     let mut text = head.to_string().into_bytes();
@@ -243,13 +243,13 @@ impl PeerRow {
     /// otherwise.
     #[must_use]
     pub(super) fn differs(&self, ours: &FirstAnswer) -> Option<String> {
-        let said = |first: &FirstAnswer| match (&first.node, &first.error) {
+        let outcome = |first: &FirstAnswer| match (&first.node, &first.error) {
             (Some(node), _) => format!("chose {node}"),
             (None, error) => format!("failed: {}", error.as_deref().unwrap_or("no node")),
         };
         let differs = self.first.node != ours.node;
         differs.then(|| {
-            format!("on the first request whither {}, {} {}", said(ours), self.name().trim(), said(&self.first))
+            format!("on the first request whither {}, {} {}", outcome(ours), self.name().trim(), outcome(&self.first))
         })
     }
 }
@@ -294,7 +294,7 @@ mod tests {
             crate::cli::output::aside("skipped, because there is no Node.js");
             return;
         };
-        let course = RunPlan { time: Duration::from_millis(1), changes: None };
+        let plan = RunPlan { time: Duration::from_millis(1), changes: None };
         let clusters = Clusters::Drawn(vec![30]);
         for (text, node) in [
             ("// A comment.\nfunction(input) { return input.servers[1].id }", Some("node-02")),
@@ -310,9 +310,9 @@ mod tests {
             ("function(input) { return undefined }", None),
         ] {
             let mut contender = contender(&["builtin:weighted"]);
-            contender.birth.set.chains[0].steps = vec![StepSpec::new("step.js", StepSource::script("js", text))];
-            let askers = BenchUsers::of(&Map::new(), &contender.action, 1 << 20).unwrap();
-            let rows = peer.run(&contender, clusters.reports(30).unwrap(), &askers, &course).unwrap();
+            contender.init.set.chains[0].steps = vec![StepSpec::new("step.js", StepSource::script("js", text))];
+            let users = BenchUsers::of(&Map::new(), &contender.action, 1 << 20).unwrap();
+            let rows = peer.run(&contender, clusters.reports(30).unwrap(), &users, &plan).unwrap();
             assert_eq!(rows.iter().map(|row| row.way.as_str()).collect::<Vec<_>>(), ["resident", "parse"]);
             for row in rows {
                 assert_eq!((row.first.node.as_deref(), row.has_failed()), (node, node.is_none()), "{text}: {row:?}");

@@ -63,13 +63,13 @@ struct Medians {
 pub(super) fn run(
     bus: &BusArgs,
     config: Option<&Path>,
-    askers: &BenchUsers,
+    users: &BenchUsers,
     demand: Demand,
 ) -> Result<Vec<ServiceAndEcho>, CommandExit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(async {
         let (connected, namespace) = remote::connect(bus, config).await?;
-        let bodies: Vec<_> = askers.texts().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
+        let bodies: Vec<_> = users.texts().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
         let first = bodies.first().cloned().unwrap_or_default();
         let (reply_bytes, reserves) = probe(&connected, &namespace, &first).await?;
         let echo = Echo::start(bus, config, vec![b'x'; reply_bytes].into())?;

@@ -15,13 +15,13 @@ use super::users::BenchUsers;
 ///
 /// # Errors
 /// The error with which `place` would end. That no node was left is no error: the row counts such decisions.
-pub(super) fn run(contender: &BenchChain, reports: Vec<Change>, askers: &BenchUsers) -> Result<(), CommandExit> {
-    let birth = &contender.birth;
-    let text = askers.texts().next().map(|text| &**text).unwrap_or("{}");
+pub(super) fn run(contender: &BenchChain, reports: Vec<Change>, users: &BenchUsers) -> Result<(), CommandExit> {
+    let init = &contender.init;
+    let text = users.texts().next().map(|text| &**text).unwrap_or("{}");
     let asked = serde_json::from_str(text).map_err(CommandExit::usage)?;
-    let question = request::question(&asked, birth.limits.request_bytes, Some(1), None)?;
-    let programs = ProgramSet::of(1, &birth.set, Vec::new(), ProgramLimits::default());
-    match one_shot::decide(birth, &programs, reports, question)?.outcome {
+    let question = request::question(&asked, init.limits.request_bytes, Some(1), None)?;
+    let programs = ProgramSet::of(1, &init.set, Vec::new(), ProgramLimits::default());
+    match one_shot::decide(init, &programs, reports, question)?.outcome {
         Outcome::Failed(failure) if failure.name != FailureName::NoNode => {
             Err(CommandExit::new(exit::code(failure.name), format!("{}: {failure}", contender.label)))
         }

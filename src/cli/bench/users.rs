@@ -10,7 +10,7 @@ use crate::host;
 use crate::model::{Head, Request};
 
 /// The number of users; the first of them have sessions on the clusters that are drawn.
-const ASKERS: usize = 48;
+const USER_COUNT: usize = 48;
 /// The share of users in the group that the shipped scripts know: every fourth.
 const GROUP_EVERY: usize = 4;
 const GROUP: &str = "gpu-users";
@@ -41,9 +41,9 @@ impl BenchUsers {
         let own = read(&request)?;
         let list = match own.0.login.is_empty() {
             false => vec![own],
-            true => {
-                (0..ASKERS).map(|place| read(&in_the_name_of(place, &request))).collect::<Result<_, CommandExit>>()?
-            }
+            true => (0..USER_COUNT)
+                .map(|place| read(&in_the_name_of(place, &request)))
+                .collect::<Result<_, CommandExit>>()?,
         };
         Ok(Self { list, server_id: server_id.into() })
     }
@@ -78,25 +78,25 @@ fn in_the_name_of(place: usize, request: &Map<String, Value>) -> Map<String, Val
 mod tests {
     use super::*;
 
-    fn askers(request: Value) -> BenchUsers {
+    fn users(request: Value) -> BenchUsers {
         BenchUsers::of(request.as_object().unwrap(), "user/login", 1 << 20).unwrap()
     }
 
     #[test]
     fn users_take_turns_unless_the_request_says_who_asks() {
-        let many = askers(json!({"id": "r1", "data": {"x": 1}}));
+        let many = users(json!({"id": "r1", "data": {"x": 1}}));
         let logins: std::collections::BTreeSet<_> =
             (0..200).map(|turn| many.request(turn).unwrap().login().to_string()).collect();
-        assert_eq!((logins.len(), many.texts().count()), (ASKERS, ASKERS));
+        assert_eq!((logins.len(), many.texts().count()), (USER_COUNT, USER_COUNT));
         let first = many.request(0).unwrap();
         assert_eq!((&**first.action(), first.head().id.as_ref()), ("user/login", None));
         assert_eq!(first.fields()["userGroups"], json!([GROUP]));
         assert_eq!(many.request(1).unwrap().fields()["userGroups"], json!([]));
         for given in [json!({"user": {"login": "zoe"}}), json!({"params": {"me": {"username": "zoe"}}})] {
-            let one = askers(given);
+            let one = users(given);
             assert_eq!((one.texts().count(), &**one.request(7).unwrap().login()), (1, "zoe"));
         }
-        assert_eq!(&**askers(json!({"params": {"me": {}}})).request(1).unwrap().login(), "bob");
+        assert_eq!(&**users(json!({"params": {"me": {}}})).request(1).unwrap().login(), "bob");
         assert!(BenchUsers::of(json!({"user": 7}).as_object().unwrap(), "a", 1000).is_err());
     }
 }

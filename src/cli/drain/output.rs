@@ -34,39 +34,39 @@ impl DrainOutput {
     }
 
     /// Shows the sessions on the node at the beginning.
-    pub(super) fn begins(&self, look: &DrainSnapshot) -> Result<(), CommandExit> {
+    pub(super) fn begins(&self, snapshot: &DrainSnapshot) -> Result<(), CommandExit> {
         if self.as_json {
-            return self.event("draining", look, true);
+            return self.event("draining", snapshot, true);
         }
-        if let Some(doubt) = look.doubt() {
+        if let Some(doubt) = snapshot.doubt() {
             output::aside(format_args!("`{}` {doubt}", self.node));
         }
-        if !look.sessions.is_empty() {
+        if !snapshot.sessions.is_empty() {
             let mut rows = table::table(&["user", "name", "state", "since"]);
-            for session in look.sessions.iter().take(SHOWN) {
+            for session in snapshot.sessions.iter().take(SHOWN) {
                 let since = session.since.as_deref().unwrap_or("-");
                 rows.add_row(table::row([&*session.user, &*session.name, &*session.state, since]));
             }
             output::answer(rows)?;
-            if let Some(more) = look.sessions.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            if let Some(more) = snapshot.sessions.len().checked_sub(SHOWN).filter(|more| *more > 0) {
                 output::aside(format_args!("and {more} more"));
             }
         }
-        output::aside(format_args!("`{}` takes no new sessions: {}", self.node, look.summary()));
-        self.bar.set_message(format!("waiting: {}", look.summary()));
+        output::aside(format_args!("`{}` takes no new sessions: {}", self.node, snapshot.summary()));
+        self.bar.set_message(format!("waiting: {}", snapshot.summary()));
         Ok(())
     }
 
     /// Shows the changes of a snapshot since `before`.
-    pub(super) fn sees(&mut self, look: &DrainSnapshot, before: &DrainSnapshot) -> Result<(), CommandExit> {
+    pub(super) fn sees(&mut self, snapshot: &DrainSnapshot, before: &DrainSnapshot) -> Result<(), CommandExit> {
         self.unanswered = false;
         self.bar.enable_steady_tick(TURN);
-        let (summary, doubt) = (look.summary(), look.doubt());
-        if (look.remaining, doubt) == (before.remaining, before.doubt()) {
+        let (summary, doubt) = (snapshot.summary(), snapshot.doubt());
+        if (snapshot.remaining, doubt) == (before.remaining, before.doubt()) {
             return Ok(());
         }
         if self.as_json {
-            return self.event("remaining", look, false);
+            return self.event("remaining", snapshot, false);
         }
         if let Some(doubt) = doubt.filter(|doubt| Some(*doubt) != before.doubt()) {
             self.aside(&format!("`{}` {doubt}", self.node));
@@ -86,15 +86,19 @@ impl DrainOutput {
     }
 
     /// Ends the output with the node's state, where the command does not wait: the sessions were shown.
-    pub(super) fn leaves(&self, look: &DrainSnapshot) -> Result<(), CommandExit> {
-        if self.as_json { Ok(()) } else { output::answer(format_args!("{} {}", Plain(&self.node), Plain(&look.state))) }
+    pub(super) fn leaves(&self, snapshot: &DrainSnapshot) -> Result<(), CommandExit> {
+        if self.as_json {
+            Ok(())
+        } else {
+            output::answer(format_args!("{} {}", Plain(&self.node), Plain(&snapshot.state)))
+        }
     }
 
     /// The last word.
-    pub(super) fn ends(self, event: &str, look: &DrainSnapshot) -> Result<(), CommandExit> {
+    pub(super) fn ends(self, event: &str, snapshot: &DrainSnapshot) -> Result<(), CommandExit> {
         self.bar.finish_and_clear();
         match (self.as_json, event) {
-            (true, _) => self.event(event, look, !look.is_drained()),
+            (true, _) => self.event(event, snapshot, !snapshot.is_drained()),
             (false, "drained") => output::answer(format_args!("{} drained", self.node)),
             // The message of the command's exit has the rest.
             (false, _) => Ok(()),
@@ -105,16 +109,16 @@ impl DrainOutput {
         self.bar.suspend(|| output::aside(line));
     }
 
-    fn event(&self, event: &str, look: &DrainSnapshot, with_sessions: bool) -> Result<(), CommandExit> {
-        let mut told = Map::new();
-        let mut put = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
+    fn event(&self, event: &str, snapshot: &DrainSnapshot, with_sessions: bool) -> Result<(), CommandExit> {
+        let mut members = Map::new();
+        let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
         put("event", json!(event));
         put("node", json!(self.node));
-        put("remaining", json!(look.remaining));
-        put("reporting", json!(look.reporting));
+        put("remaining", json!(snapshot.remaining));
+        put("reporting", json!(snapshot.reporting));
         if with_sessions {
-            put("sessions", look.sessions.iter().map(|session| session.to_json()).collect());
+            put("sessions", snapshot.sessions.iter().map(|session| session.to_json()).collect());
         }
-        output::json(Value::Object(told))
+        output::json(Value::Object(members))
     }
 }

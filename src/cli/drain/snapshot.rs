@@ -135,12 +135,12 @@ mod tests {
                 {"user": "ann\u{202e}", "state": "running", "since": "noon"},
             ]},
         });
-        let look = DrainSnapshot::read("a", &node);
-        assert!(look.draining && look.reporting && !look.is_drained());
-        assert_eq!(look.summary(), "3 sessions left of ann, ann\\u{202e}, bob");
-        assert_eq!(look.doubt(), None);
-        assert_eq!(look.sessions[0].name, "x\u{1b}[2J", "the data is exact, and escaped where it is shown");
-        let since: Vec<_> = look.sessions.iter().map(|session| session.since.as_deref()).collect();
+        let snapshot = DrainSnapshot::read("a", &node);
+        assert!(snapshot.draining && snapshot.reporting && !snapshot.is_drained());
+        assert_eq!(snapshot.summary(), "3 sessions left of ann, ann\\u{202e}, bob");
+        assert_eq!(snapshot.doubt(), None);
+        assert_eq!(snapshot.sessions[0].name, "x\u{1b}[2J", "the data is exact, and escaped where it is shown");
+        let since: Vec<_> = snapshot.sessions.iter().map(|session| session.since.as_deref()).collect();
         assert_eq!(since, [Some("2026-11-20T13:29:52.136Z"), None, Some("noon")]);
     }
 

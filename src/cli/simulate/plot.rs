@@ -24,7 +24,7 @@ pub(super) fn svg(ran: &[Ran], about: &str) -> Result<String, CommandExit> {
 }
 
 fn draw(ran: &[Ran], about: &str, svg: &mut String) -> Result<(), String> {
-    let samples = || ran.iter().flat_map(|ran| &ran.course.samples);
+    let samples = || ran.iter().flat_map(|ran| &ran.outcome.samples);
     let hours = samples().map(hour).fold(1.0, f64::max);
     let most = samples().flat_map(|sample| sample.sessions.iter().flatten()).max().copied().unwrap_or_default();
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
@@ -52,7 +52,7 @@ fn draw(ran: &[Ran], about: &str, svg: &mut String) -> Result<(), String> {
         .map_err(words)?;
     for (ran, colour) in ran.iter().zip(COLOURS.iter().cycle()) {
         let curve = |figure: fn(&[u64]) -> f64| {
-            let points = ran.course.samples.iter().map(move |sample| (hour(sample), figure(&up(sample))));
+            let points = ran.outcome.samples.iter().map(move |sample| (hour(sample), figure(&up(sample))));
             points.collect::<Vec<_>>()
         };
         let fullest = curve(|counts| counts.iter().max().copied().unwrap_or_default() as f64);

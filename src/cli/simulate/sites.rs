@@ -59,11 +59,11 @@ pub(super) fn run(args: &SimulateArgs, count: usize) -> Result<(), CommandExit> 
     let scenario = scenario(args, count)?;
     let bar = bar(scenario.day, 1);
     bar.set_message(format!("{count} sites"));
-    let course = sites::run(&scenario, |passed| bar.set_position(passed.as_secs())).map_err(CommandExit::usage)?;
+    let outcome = sites::run(&scenario, |passed| bar.set_position(passed.as_secs())).map_err(CommandExit::usage)?;
     bar.finish_and_clear();
     match args.json {
-        true => output::json(format_args!("{:#}", as_json(&scenario, &course))),
-        false => output::answer(render(&scenario, &course)),
+        true => output::json(format_args!("{:#}", as_json(&scenario, &outcome))),
+        false => output::answer(render(&scenario, &outcome)),
     }
 }
 
@@ -138,7 +138,7 @@ struct Cost {
 
 impl Cost {
     /// Returns the costs of first tier, site and flat cluster, side by side.
-    fn all(scenario: &SitesScenario, course: &SitesOutcome) -> [Self; 4] {
+    fn all(scenario: &SitesScenario, outcome: &SitesOutcome) -> [Self; 4] {
         let (seconds, sites) = (scenario.day.as_secs_f64(), scenario.sites as u64);
         let documents = sites * GROUPS.len() as u64;
         let reports = |nodes: u64| nodes as f64 / REPORT_EVERY.as_secs_f64();
@@ -147,15 +147,15 @@ impl Cost {
         [
             Self {
                 what: "first tier: summaries over all gateways",
-                messages: course.summaries.messages as f64 / seconds,
-                bytes: course.summaries.bytes as f64 / seconds,
+                messages: outcome.summaries.messages as f64 / seconds,
+                bytes: outcome.summaries.bytes as f64 / seconds,
                 mirrored: documents,
-                memory: course.kept_bytes,
+                memory: outcome.kept_bytes,
             },
             Self {
                 what: "first tier: requests over all gateways",
-                messages: course.requests.messages as f64 / seconds,
-                bytes: course.requests.bytes as f64 / seconds,
+                messages: outcome.requests.messages as f64 / seconds,
+                bytes: outcome.requests.bytes as f64 / seconds,
                 mirrored: 0,
                 memory: 0,
             },
@@ -178,30 +178,30 @@ impl Cost {
 }
 
 /// Renders the day for a person: tables, and their meaning.
-fn render(scenario: &SitesScenario, course: &SitesOutcome) -> String {
-    let placed = course.placed();
+fn render(scenario: &SitesScenario, outcome: &SitesOutcome) -> String {
+    let placed = outcome.placed();
     let share = |part: u64| format!("{:.2} %", part as f64 / placed.max(1) as f64 * 100.0);
-    let refused: u64 = course.refused.values().sum();
-    let tries = (1..).zip(course.tries).map(|(asked, count)| asked * count).sum::<u64>() as f64;
-    let most = course.tries.iter().rposition(|count| *count > 0).map_or(0, |place| place + 1);
+    let refused: u64 = outcome.refused.values().sum();
+    let tries = (1..).zip(outcome.tries).map(|(asked, count)| asked * count).sum::<u64>() as f64;
+    let most = outcome.tries.iter().rposition(|count| *count > 0).map_or(0, |place| place + 1);
     let headings =
         ["requests", "placed", "at home", "elsewhere", "refused", "with room", "sites asked", "full", "no answer"];
     let mut requests = table::table(&headings);
     requests.add_row(table::row([
-        course.sites.iter().map(|site| site.users).sum::<u64>().to_string(),
+        outcome.sites.iter().map(|site| site.users).sum::<u64>().to_string(),
         placed.to_string(),
-        course.at_home.to_string(),
-        format!("{} ({})", course.elsewhere, share(course.elsewhere)),
+        outcome.at_home.to_string(),
+        format!("{} ({})", outcome.elsewhere, share(outcome.elsewhere)),
         refused.to_string(),
-        course.avoidable.to_string(),
+        outcome.avoidable.to_string(),
         format!("{:.3}, at most {most}", tries / placed.max(1) as f64),
-        course.full.to_string(),
-        course.unanswered.to_string(),
+        outcome.full.to_string(),
+        outcome.unanswered.to_string(),
     ]));
-    let why: Vec<_> = course.refused.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let why: Vec<_> = outcome.refused.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let why = if why.is_empty() { String::new() } else { format!(" Refused: {}.", why.join(", ")) };
-    let mut tables = vec![requests, peak(course), costs(scenario, course)];
-    tables.extend(cuts(course));
+    let mut tables = vec![requests, peak(outcome), costs(scenario, outcome)];
+    tables.extend(cuts(outcome));
     let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
     format!(
         "{}\n{} sites of {} nodes, seed {}. `with room` are refused requests although a site in reach had room; `full` and \
@@ -213,20 +213,20 @@ fn render(scenario: &SitesScenario, course: &SitesOutcome) -> String {
         scenario.sites,
         scenario.nodes,
         scenario.seed,
-        course.summaries.bytes / course.summaries.messages.max(1),
-        course.lost,
-        seconds(u64::from(course.ages.p50_ms)),
-        seconds(u64::from(course.ages.p99_ms)),
-        seconds(u64::from(course.ages.max_ms)),
-        course.busiest_requests,
+        outcome.summaries.bytes / outcome.summaries.messages.max(1),
+        outcome.lost,
+        seconds(u64::from(outcome.ages.p50_ms)),
+        seconds(u64::from(outcome.ages.p99_ms)),
+        seconds(u64::from(outcome.ages.max_ms)),
+        outcome.busiest_requests,
         REPORT_EVERY.as_secs(),
     )
 }
 
 /// Renders the load of the sites at the time of the most sessions.
-fn peak(course: &SitesOutcome) -> Table {
+fn peak(outcome: &SitesOutcome) -> Table {
     let mut table = table::table(&["at the peak", "sessions", "fullest site", "mean", "emptiest site", "spread"]);
-    let Some(sample) = course.peak() else { return table };
+    let Some(sample) = outcome.peak() else { return table };
     let percent = sample.spread().map(|share| format!("{:.1} %", share * 100.0));
     let first = [clock(sample.at), sample.sessions.to_string()];
     table.add_row(table::row(first.into_iter().chain(percent)));
@@ -234,9 +234,9 @@ fn peak(course: &SitesOutcome) -> Table {
 }
 
 /// Renders the traffic of the gateways, and the memory of replicas.
-fn costs(scenario: &SitesScenario, course: &SitesOutcome) -> Table {
+fn costs(scenario: &SitesScenario, outcome: &SitesOutcome) -> Table {
     let mut table = table::table(&["", "messages a second", "bytes a second", "documents kept", "memory of a replica"]);
-    for Cost { what, messages, bytes: size, mirrored, memory } in Cost::all(scenario, course) {
+    for Cost { what, messages, bytes: size, mirrored, memory } in Cost::all(scenario, outcome) {
         let (mirrored, memory) = match mirrored {
             0 => ("-".to_owned(), "-".to_owned()),
             _ => (mirrored.to_string(), bytes(memory)),
@@ -247,11 +247,11 @@ fn costs(scenario: &SitesScenario, course: &SitesOutcome) -> Table {
 }
 
 /// Renders the effects of the cuts; absent where there were no cuts.
-fn cuts(course: &SitesOutcome) -> Option<Table> {
+fn cuts(outcome: &SitesOutcome) -> Option<Table> {
     let headings =
         ["cut off", "own users", "placed", "refused", "refused elsewhere", "no answer", "oldest used", "fresh after"];
     let mut table = table::table(&headings);
-    for of_cut in &course.cuts {
+    for of_cut in &outcome.cuts {
         let CutCourse { cut, asked, placed, refused, refused_elsewhere, unanswered, .. } = of_cut;
         let lasts = cut.lasts.as_secs() / 60;
         table.add_row(table::row([
@@ -265,14 +265,14 @@ fn cuts(course: &SitesOutcome) -> Option<Table> {
             of_cut.fresh_after_ms.map_or_else(|| "-".to_owned(), seconds),
         ]));
     }
-    (!course.cuts.is_empty()).then_some(table)
+    (!outcome.cuts.is_empty()).then_some(table)
 }
 
 fn seconds(ms: u64) -> String {
     format!("{:.1} s", ms as f64 / 1000.0)
 }
 
-fn as_json(scenario: &SitesScenario, course: &SitesOutcome) -> Value {
+fn as_json(scenario: &SitesScenario, outcome: &SitesOutcome) -> Value {
     let of_site = |(number, site): (usize, &SiteCourse)| {
         json!({
             "site": sites::name(number), "capacity": site.capacity, "users": site.users, "at_home": site.at_home,
@@ -287,31 +287,31 @@ fn as_json(scenario: &SitesScenario, course: &SitesOutcome) -> Value {
             "oldest_used_ms": of_cut.oldest_used_ms, "fresh_after_ms": of_cut.fresh_after_ms,
         })
     };
-    let samples = course.samples.iter().map(|sample| {
+    let samples = outcome.samples.iter().map(|sample| {
         let [fullest, mean, emptiest, spread] = sample.spread();
         json!({
             "at_s": sample.at.as_secs(), "sessions": sample.sessions, "fullest": fullest, "mean": mean,
             "emptiest": emptiest, "spread": spread,
         })
     });
-    let costs = Cost::all(scenario, course).map(|cost| {
+    let costs = Cost::all(scenario, outcome).map(|cost| {
         json!({
             "what": cost.what, "messages_s": cost.messages, "bytes_s": cost.bytes, "documents": cost.mirrored,
             "memory_bytes": cost.memory,
         })
     });
     json!({
-        "seed": scenario.seed, "sites": course.sites.iter().enumerate().map(of_site).collect::<Vec<_>>(),
-        "nodes": scenario.nodes, "placed": course.placed(), "at_home": course.at_home, "elsewhere": course.elsewhere,
-        "refused": course.refused.values().sum::<u64>(), "refused_by": course.refused, "refused_with_room": course.avoidable,
-        "tries": course.tries, "full": course.full, "unanswered": course.unanswered,
-        "ages": {"p50_ms": course.ages.p50_ms, "p99_ms": course.ages.p99_ms, "max_ms": course.ages.max_ms},
-        "summaries": {"messages": course.summaries.messages, "bytes": course.summaries.bytes, "lost": course.lost},
+        "seed": scenario.seed, "sites": outcome.sites.iter().enumerate().map(of_site).collect::<Vec<_>>(),
+        "nodes": scenario.nodes, "placed": outcome.placed(), "at_home": outcome.at_home, "elsewhere": outcome.elsewhere,
+        "refused": outcome.refused.values().sum::<u64>(), "refused_by": outcome.refused, "refused_with_room": outcome.avoidable,
+        "tries": outcome.tries, "full": outcome.full, "unanswered": outcome.unanswered,
+        "ages": {"p50_ms": outcome.ages.p50_ms, "p99_ms": outcome.ages.p99_ms, "max_ms": outcome.ages.max_ms},
+        "summaries": {"messages": outcome.summaries.messages, "bytes": outcome.summaries.bytes, "lost": outcome.lost},
         "requests": {
-            "messages": course.requests.messages, "bytes": course.requests.bytes,
-            "busiest_messages_s": course.busiest_requests,
+            "messages": outcome.requests.messages, "bytes": outcome.requests.bytes,
+            "busiest_messages_s": outcome.busiest_requests,
         },
-        "costs": costs, "cuts": course.cuts.iter().map(of_cut).collect::<Vec<_>>(),
+        "costs": costs, "cuts": outcome.cuts.iter().map(of_cut).collect::<Vec<_>>(),
         "samples": samples.collect::<Vec<_>>(),
     })
 }

@@ -31,10 +31,10 @@ struct Peak {
 }
 
 impl DaySummary {
-    pub(super) fn of(course: &DayOutcome) -> Self {
-        let peaks = course.samples.iter().map(|sample| Peak::of(sample, &course.capacities));
+    pub(super) fn of(outcome: &DayOutcome) -> Self {
+        let peaks = outcome.samples.iter().map(|sample| Peak::of(sample, &outcome.capacities));
         let peak = peaks.reduce(|best, peak| if peak.total > best.total { peak } else { best }).unwrap_or_default();
-        Self { peak, refused: course.refused.values().sum() }
+        Self { peak, refused: outcome.refused.values().sum() }
     }
 }
 
@@ -73,15 +73,15 @@ pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
     let headings =
         ["chain", "placed", "refused", "waited", "longest", "lost", "peak", "fullest", "mean", "emptiest", "spread"];
     let mut table = table::table(&headings);
-    for Ran { name, course, summary: DaySummary { peak, refused } } in ran {
-        let longest = course.waits.last().map_or_else(|| "-".to_owned(), |wait| format!("{} s", wait.as_secs()));
+    for Ran { name, outcome, summary: DaySummary { peak, refused } } in ran {
+        let longest = outcome.waits.last().map_or_else(|| "-".to_owned(), |wait| format!("{} s", wait.as_secs()));
         table.add_row(table::row([
             name.clone(),
-            course.placed.to_string(),
+            outcome.placed.to_string(),
             refused.to_string(),
-            course.waits.len().to_string(),
+            outcome.waits.len().to_string(),
             longest,
-            course.lost.to_string(),
+            outcome.lost.to_string(),
             format!("{} at {}", peak.total, clock(peak.at)),
             peak.fullest.to_string(),
             format!("{:.1}", peak.mean),
@@ -90,7 +90,7 @@ pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
         ]));
     }
     let refusals = ran.iter().flat_map(|ran| {
-        ran.course
+        ran.outcome
             .refused
             .iter()
             .map(move |(name, count)| format!("{}: {count} {name}", crate::plain::plain(&ran.name)))
@@ -105,12 +105,12 @@ pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
 }
 
 /// A day as JSON.
-pub(super) fn json(name: &str, DaySummary { peak, refused }: &DaySummary, course: &DayOutcome) -> Value {
-    let samples: Vec<_> = course
+pub(super) fn json(name: &str, DaySummary { peak, refused }: &DaySummary, outcome: &DayOutcome) -> Value {
+    let samples: Vec<_> = outcome
         .samples
         .iter()
         .map(|sample| {
-            let Peak { at, total, fullest, mean, emptiest, .. } = Peak::of(sample, &course.capacities);
+            let Peak { at, total, fullest, mean, emptiest, .. } = Peak::of(sample, &outcome.capacities);
             json!({
                 "at_s": at.as_secs(), "sessions": total, "fullest": fullest, "mean": mean, "emptiest": emptiest,
                 "waiting": sample.waiting,
@@ -118,8 +118,8 @@ pub(super) fn json(name: &str, DaySummary { peak, refused }: &DaySummary, course
         })
         .collect();
     json!({
-        "chain": name, "placed": course.placed, "refused": refused, "refused_by": course.refused, "lost": course.lost,
-        "waits": {"count": course.waits.len(), "p50_ms": share(&course.waits, 50), "p99_ms": share(&course.waits, 99), "max_ms": share(&course.waits, 100)},
+        "chain": name, "placed": outcome.placed, "refused": refused, "refused_by": outcome.refused, "lost": outcome.lost,
+        "waits": {"count": outcome.waits.len(), "p50_ms": share(&outcome.waits, 50), "p99_ms": share(&outcome.waits, 99), "max_ms": share(&outcome.waits, 100)},
         "peak": {
             "at_s": peak.at.as_secs(), "sessions": peak.total, "fullest": peak.fullest, "mean": peak.mean,
             "emptiest": peak.emptiest, "spread": peak.spread,

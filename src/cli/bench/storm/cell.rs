@@ -108,16 +108,16 @@ impl StormConnections {
         &mut self,
         contender: StormPeer<'_>,
         cell: Cell,
-        course: &CellPlan,
+        plan: &CellPlan,
     ) -> Result<StormRow, CommandExit> {
         match contender {
-            StormPeer::Echo => self.echo(cell, course).await,
-            StormPeer::Peer(node_js) => self.peer(node_js, cell, course).await,
-            StormPeer::Chain(chain) => self.service(chain, cell, course).await,
+            StormPeer::Echo => self.echo(cell, plan).await,
+            StormPeer::Peer(node_js) => self.peer(node_js, cell, plan).await,
+            StormPeer::Chain(chain) => self.service(chain, cell, plan).await,
         }
     }
 
-    async fn echo(&self, cell: Cell, course: &CellPlan) -> Result<StormRow, CommandExit> {
+    async fn echo(&self, cell: Cell, plan: &CellPlan) -> Result<StormRow, CommandExit> {
         let echo = Echo::start(&BusArgs::of(self.site.url()), None, SAMPLE.into())?;
         // The echo's connection has sent the subscription to the server, and the server may not have processed it yet.
         while self.launchers.request(echo.subject().to_owned(), Bytes::new()).await.is_err() {
@@ -125,33 +125,33 @@ impl StormConnections {
         }
         let subject = || echo.subject().to_owned().into();
         let subjects = Subjects { place: subject(), confirm: subject(), release: subject() };
-        let after = course.held.map_or(After::Confirmed, After::GivenBack);
-        self.run(StormPeer::Echo, None, course.launchers(&self.launchers, subjects, cell, after)).await
+        let after = plan.held.map_or(After::Confirmed, After::GivenBack);
+        self.run(StormPeer::Echo, None, plan.launchers(&self.launchers, subjects, cell, after)).await
     }
 
-    async fn peer(&mut self, node_js: &NodeJs, cell: Cell, course: &CellPlan) -> Result<StormRow, CommandExit> {
-        let mut nodes = Nodes::new(cell.nodes as usize, course.kind);
+    async fn peer(&mut self, node_js: &NodeJs, cell: Cell, plan: &CellPlan) -> Result<StormRow, CommandExit> {
+        let mut nodes = Nodes::new(cell.nodes as usize, plan.kind);
         let most = nodes.most_started();
         let (pid, subjects) = self.site.peer(node_js, &mut nodes).await?;
-        let after = course.held.map_or(After::Ended { life: course.kind.life, most }, After::GivenBack);
-        let launchers = course.launchers(&self.launchers, subjects, cell, after);
+        let after = plan.held.map_or(After::Ended { life: plan.kind.life, most }, After::GivenBack);
+        let launchers = plan.launchers(&self.launchers, subjects, cell, after);
         let row = self.run(StormPeer::Peer(node_js), Some(pid), launchers).await?;
         self.site.check()?;
         self.site.end_peer().await;
         Ok(row)
     }
 
-    async fn service(&mut self, chain: &StormChain, cell: Cell, course: &CellPlan) -> Result<StormRow, CommandExit> {
-        let service = self.site.serve(chain, course.report_every).await?;
-        let nodes = Arc::new(Mutex::new(Nodes::new(cell.nodes as usize, course.kind)));
+    async fn service(&mut self, chain: &StormChain, cell: Cell, plan: &CellPlan) -> Result<StormRow, CommandExit> {
+        let service = self.site.serve(chain, plan.report_every).await?;
+        let nodes = Arc::new(Mutex::new(Nodes::new(cell.nodes as usize, plan.kind)));
         service.introduce(&self.agents, &nodes).await?;
-        let first_answer = service.first_answer(&self.launchers, course.users.request(0)).await?;
-        let after = course.held.map_or_else(|| After::Reported(Arc::clone(&nodes)), After::GivenBack);
-        let launchers = course.launchers(&self.launchers, service.subjects(), cell, after);
+        let first_answer = service.first_answer(&self.launchers, plan.users.request(0)).await?;
+        let after = plan.held.map_or_else(|| After::Reported(Arc::clone(&nodes)), After::GivenBack);
+        let launchers = plan.launchers(&self.launchers, service.subjects(), cell, after);
         let quarantined = Quarantined::default();
         let row = tokio::select! {
             row = self.run(StormPeer::Chain(chain), Some(service.pid), launchers) => row?,
-            exit = service.clone().keep_reporting(self.agents.clone(), nodes, course.report_every) => return Err(exit),
+            exit = service.clone().keep_reporting(self.agents.clone(), nodes, plan.report_every) => return Err(exit),
             never = quarantined.watch(service.port) => match never {},
         };
         self.site.check()?;

@@ -121,7 +121,7 @@ struct Storm {
     left_out: Vec<LeftOut>,
     peer: Option<NodeJs>,
     cells: Vec<Cell>,
-    course: CellPlan,
+    plan: CellPlan,
 }
 
 /// Runs the storm.
@@ -174,14 +174,14 @@ impl Storm {
             users,
             life: seconds(own.life, LIFE_S),
         };
-        let course = CellPlan {
+        let plan = CellPlan {
             time: args.seconds.unwrap_or(SECONDS),
             kind,
             users: StormUsers { count: users },
             report_every: seconds(own.report_every, REPORT_EVERY_S),
             held: own.held.map(|held| held as usize),
         };
-        Ok(Self { chains, left_out, peer, cells: cells.collect(), course })
+        Ok(Self { chains, left_out, peer, cells: cells.collect(), plan })
     }
 
     async fn run(&self, args: &BenchArgs) -> Result<Vec<CellGroup>, CommandExit> {
@@ -203,7 +203,7 @@ impl Storm {
             .chain(self.chains.iter().map(StormPeer::Chain))
             .collect();
         let rows = u32::try_from(contenders.len() * self.cells.len()).unwrap_or(u32::MAX);
-        let mut progress = BenchProgress::over((self.course.time + BESIDE) * rows);
+        let mut progress = BenchProgress::over((self.plan.time + BESIDE) * rows);
         let is_watched = std::io::stderr().is_terminal();
         let mut groups = Vec::new();
         for cell in &self.cells {
@@ -211,7 +211,7 @@ impl Storm {
             for contender in &contenders {
                 let name = format!("{}, {}", contender.name(), cell.name());
                 progress.begins(&name);
-                let measured = field.measure(*contender, *cell, &self.course).await;
+                let measured = field.measure(*contender, *cell, &self.plan).await;
                 let row = measured.map_err(|exit| CommandExit::new(exit.code, format!("{name}: {}", exit.message)))?;
                 progress.tick();
                 if !is_watched {
@@ -249,7 +249,7 @@ impl Storm {
             json!({"nodes": group.cell.nodes, "in_flight": in_flight, "rate": rate, "rows": rows})
         });
         let left_out = self.left_out.iter().map(|left| json!({"who": left.name, "why": left.why}));
-        let CellPlan { time, kind, users, report_every, held } = &self.course;
+        let CellPlan { time, kind, users, report_every, held } = &self.plan;
         json!({
             "machine": machine.to_json(),
             "seconds": time.as_secs_f64(),
@@ -265,7 +265,7 @@ impl Storm {
     }
 
     fn how(&self) -> String {
-        let CellPlan { time, kind, users, report_every, held } = &self.course;
+        let CellPlan { time, kind, users, report_every, held } = &self.plan;
         let after = match held {
             Some(held) => format!("each reservation given back after {} others", units::count(*held as u64)),
             None => format!("sessions confirmed and reported for {} s", kind.life.as_secs()),

@@ -88,16 +88,17 @@ impl StormRow {
 
     /// Returns the log lines about faults, without the time of each line; repeated lines are counted.
     pub(super) fn logged(&self) -> Vec<String> {
-        let mut told: Vec<(&str, u64)> = Vec::new();
+        let mut lines: Vec<(&str, u64)> = Vec::new();
         for line in &self.complaints {
             let words = line.split_once(' ').map_or(line.as_str(), |(_time, words)| words.trim());
-            match told.iter_mut().find(|(known, _)| *known == words) {
+            match lines.iter_mut().find(|(known, _)| *known == words) {
                 Some((_, count)) => *count += 1,
-                None => told.push((words, 1)),
+                None => lines.push((words, 1)),
             }
         }
-        let told = told.into_iter().take(LOGGED);
-        told.map(|(words, count)| if count > 1 { format!("{words} ({count} times)") } else { words.to_owned() })
+        let lines = lines.into_iter().take(LOGGED);
+        lines
+            .map(|(words, count)| if count > 1 { format!("{words} ({count} times)") } else { words.to_owned() })
             .collect()
     }
 

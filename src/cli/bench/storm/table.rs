@@ -73,11 +73,11 @@ impl CellGroup {
     /// Returns the faults of whither's own rows, each with the row and the cell.
     pub(super) fn faults(&self) -> Vec<String> {
         let ours = self.rows.iter().filter(|row| row.is_ours);
-        let told = ours.filter_map(|row| {
+        let faults = ours.filter_map(|row| {
             let faults = row.faults();
             (!faults.is_empty()).then(|| format!("{}, {}: {}", row.name, self.cell.name(), faults.join(", ")))
         });
-        told.collect()
+        faults.collect()
     }
 }
 
