@@ -8,7 +8,7 @@ use super::value::{Measure, Role, Thing, Worth};
 
 /// The kind of value in a listed field.
 #[derive(Clone, Copy, Debug)]
-enum Holds {
+enum KnownKind {
     One(Thing),
     Many(Thing),
     Count(Measure),
@@ -25,86 +25,91 @@ const MIN_MISSPELT: usize = 5;
 /// The length of the shortest name that may be misspelt by two other letters.
 const MIN_TWICE_MISSPELT: usize = 9;
 
-const INPUT: &[(&str, Holds)] = &[("nodes", Holds::Many(Thing::Node)), ("servers", Holds::Many(Thing::Node))];
-const REQUEST: &[(&str, Holds)] = &[
-    ("action", Holds::Word(Role::Action)),
-    ("user", Holds::One(Thing::User)),
-    ("userGroups", Holds::Words),
-    ("isManager", Holds::Flag),
-    ("isAdmin", Holds::Flag),
-    ("local", Holds::One(Thing::Local)),
-    ("data", Holds::Open),
-    ("params", Holds::One(Thing::Params)),
-    ("now", Holds::Count(Measure::Plain)),
-    ("time", Holds::One(Thing::Time)),
-    ("sequence", Holds::Count(Measure::Plain)),
+const INPUT: &[(&str, KnownKind)] =
+    &[("nodes", KnownKind::Many(Thing::Node)), ("servers", KnownKind::Many(Thing::Node))];
+const REQUEST: &[(&str, KnownKind)] = &[
+    ("action", KnownKind::Word(Role::Action)),
+    ("user", KnownKind::One(Thing::User)),
+    ("userGroups", KnownKind::Words),
+    ("isManager", KnownKind::Flag),
+    ("isAdmin", KnownKind::Flag),
+    ("local", KnownKind::One(Thing::Local)),
+    ("data", KnownKind::Open),
+    ("params", KnownKind::One(Thing::Params)),
+    ("now", KnownKind::Count(Measure::Plain)),
+    ("time", KnownKind::One(Thing::Time)),
+    ("sequence", KnownKind::Count(Measure::Plain)),
 ];
-const USER: &[(&str, Holds)] = &[
-    ("login", Holds::Word(Role::Plain)),
-    ("sessions", Holds::Many(Thing::Session)),
-    ("serverId", Holds::Word(Role::Id)),
+const USER: &[(&str, KnownKind)] = &[
+    ("login", KnownKind::Word(Role::Plain)),
+    ("sessions", KnownKind::Many(Thing::Session)),
+    ("serverId", KnownKind::Word(Role::Id)),
 ];
-const LOCAL: &[(&str, Holds)] = &[("serverId", Holds::Word(Role::Id))];
-const PARAMS: &[(&str, Holds)] = &[("me", Holds::One(Thing::User)), ("start", Holds::Open), ("jwt", Holds::Open)];
-const TIME: &[(&str, Holds)] = &[
-    ("ms", Holds::Count(Measure::Plain)),
-    ("hour", Holds::Count(Measure::Hour)),
-    ("minute", Holds::Count(Measure::Plain)),
-    ("weekday", Holds::Count(Measure::Weekday)),
-    ("offset_min", Holds::Count(Measure::Plain)),
+const LOCAL: &[(&str, KnownKind)] = &[("serverId", KnownKind::Word(Role::Id))];
+const PARAMS: &[(&str, KnownKind)] =
+    &[("me", KnownKind::One(Thing::User)), ("start", KnownKind::Open), ("jwt", KnownKind::Open)];
+const TIME: &[(&str, KnownKind)] = &[
+    ("ms", KnownKind::Count(Measure::Plain)),
+    ("hour", KnownKind::Count(Measure::Hour)),
+    ("minute", KnownKind::Count(Measure::Plain)),
+    ("weekday", KnownKind::Count(Measure::Weekday)),
+    ("offset_min", KnownKind::Count(Measure::Plain)),
 ];
-const NODE: &[(&str, Holds)] = &[
-    ("id", Holds::Word(Role::Id)),
-    ("serverId", Holds::Word(Role::Id)),
-    ("hostname", Holds::Word(Role::Plain)),
-    ("urls", Holds::Words),
-    ("nodeData", Holds::One(Thing::NodeData)),
-    ("metadata", Holds::One(Thing::Metadata)),
-    ("staticData", Holds::Open),
-    ("metrics", Holds::Open),
-    ("cordoned", Holds::Flag),
-    ("maxSessions", Holds::Count(Measure::Plain)),
-    ("sessions", Holds::Count(Measure::Sessions)),
-    ("freemem", Holds::Count(Measure::Bytes)),
-    ("totalmem", Holds::Count(Measure::Bytes)),
-    ("loadavg", Holds::Counts),
-    ("cpu", Holds::Count(Measure::Processor)),
-    ("uptime", Holds::Count(Measure::Plain)),
-    ("loggedInUsers", Holds::Count(Measure::Plain)),
-    ("serverPool", Holds::Word(Role::Plain)),
+const NODE: &[(&str, KnownKind)] = &[
+    ("id", KnownKind::Word(Role::Id)),
+    ("serverId", KnownKind::Word(Role::Id)),
+    ("hostname", KnownKind::Word(Role::Plain)),
+    ("urls", KnownKind::Words),
+    ("nodeData", KnownKind::One(Thing::NodeData)),
+    ("metadata", KnownKind::One(Thing::Metadata)),
+    ("staticData", KnownKind::Open),
+    ("metrics", KnownKind::Open),
+    ("cordoned", KnownKind::Flag),
+    ("maxSessions", KnownKind::Count(Measure::Plain)),
+    ("sessions", KnownKind::Count(Measure::Sessions)),
+    ("freemem", KnownKind::Count(Measure::Bytes)),
+    ("totalmem", KnownKind::Count(Measure::Bytes)),
+    ("loadavg", KnownKind::Counts),
+    ("cpu", KnownKind::Count(Measure::Processor)),
+    ("uptime", KnownKind::Count(Measure::Plain)),
+    ("loggedInUsers", KnownKind::Count(Measure::Plain)),
+    ("serverPool", KnownKind::Word(Role::Plain)),
 ];
-const NODE_DATA: &[(&str, Holds)] =
-    &[("health", Holds::One(Thing::Health)), ("services", Holds::Open), ("sessions", Holds::Many(Thing::Session))];
-const HEALTH: &[(&str, Holds)] = &[
-    ("cpu", Holds::One(Thing::Cpu)),
-    ("mem", Holds::One(Thing::Memory)),
-    ("os", Holds::Open),
-    ("process", Holds::Open),
-    ("client", Holds::Open),
-    ("net", Holds::Open),
-    ("time", Holds::Open),
+const NODE_DATA: &[(&str, KnownKind)] = &[
+    ("health", KnownKind::One(Thing::Health)),
+    ("services", KnownKind::Open),
+    ("sessions", KnownKind::Many(Thing::Session)),
 ];
-const CPU: &[(&str, Holds)] = &[
-    ("load1", Holds::Count(Measure::Plain)),
-    ("load5", Holds::Count(Measure::Plain)),
-    ("load15", Holds::Count(Measure::Plain)),
-    ("utilization", Holds::Count(Measure::Percent)),
-    ("cores", Holds::Count(Measure::Plain)),
+const HEALTH: &[(&str, KnownKind)] = &[
+    ("cpu", KnownKind::One(Thing::Cpu)),
+    ("mem", KnownKind::One(Thing::Memory)),
+    ("os", KnownKind::Open),
+    ("process", KnownKind::Open),
+    ("client", KnownKind::Open),
+    ("net", KnownKind::Open),
+    ("time", KnownKind::Open),
 ];
-const MEMORY: &[(&str, Holds)] = &[
-    ("free", Holds::Count(Measure::Bytes)),
-    ("total", Holds::Count(Measure::Bytes)),
-    ("percent", Holds::Count(Measure::Percent)),
+const CPU: &[(&str, KnownKind)] = &[
+    ("load1", KnownKind::Count(Measure::Plain)),
+    ("load5", KnownKind::Count(Measure::Plain)),
+    ("load15", KnownKind::Count(Measure::Plain)),
+    ("utilization", KnownKind::Count(Measure::Percent)),
+    ("cores", KnownKind::Count(Measure::Plain)),
 ];
-const SESSION: &[(&str, Holds)] = &[
-    ("id", Holds::Word(Role::Plain)),
-    ("sessionId", Holds::Word(Role::Plain)),
-    ("user", Holds::Word(Role::Plain)),
-    ("login", Holds::Word(Role::Plain)),
-    ("name", Holds::Word(Role::Plain)),
-    ("state", Holds::Word(Role::Plain)),
-    ("serverId", Holds::Word(Role::Id)),
-    ("reservation", Holds::Word(Role::Plain)),
+const MEMORY: &[(&str, KnownKind)] = &[
+    ("free", KnownKind::Count(Measure::Bytes)),
+    ("total", KnownKind::Count(Measure::Bytes)),
+    ("percent", KnownKind::Count(Measure::Percent)),
+];
+const SESSION: &[(&str, KnownKind)] = &[
+    ("id", KnownKind::Word(Role::Plain)),
+    ("sessionId", KnownKind::Word(Role::Plain)),
+    ("user", KnownKind::Word(Role::Plain)),
+    ("login", KnownKind::Word(Role::Plain)),
+    ("name", KnownKind::Word(Role::Plain)),
+    ("state", KnownKind::Word(Role::Plain)),
+    ("serverId", KnownKind::Word(Role::Id)),
+    ("reservation", KnownKind::Word(Role::Plain)),
 ];
 
 /// Names from elsewhere that are not near the right name, each with the path of the right field.
@@ -204,7 +209,7 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
-fn tables(thing: Thing) -> [&'static [(&'static str, Holds)]; 2] {
+fn tables(thing: Thing) -> [&'static [(&'static str, KnownKind)]; 2] {
     match thing {
         Thing::Input => [REQUEST, INPUT],
         Thing::Request => [REQUEST, &[]],
@@ -222,7 +227,7 @@ fn tables(thing: Thing) -> [&'static [(&'static str, Holds)]; 2] {
     }
 }
 
-impl Holds {
+impl KnownKind {
     fn value(self) -> Worth {
         match self {
             Self::One(thing) => Worth::Thing(thing),

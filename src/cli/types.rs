@@ -18,7 +18,7 @@ use super::exit::{self, CommandExit};
 use super::nodes_file;
 use super::output;
 use crate::host::Disk;
-use folder::{Outcome, Written, is_project, write};
+use folder::{FileOutcome, Written, is_project, write};
 
 /// The stack of the thread that parses a script, as large as in a worker: parsers recurse.
 #[cfg(feature = "javascript")]
@@ -69,7 +69,7 @@ pub fn run(args: &TypesArgs) -> Result<(), CommandExit> {
         FILES.iter().partition(|file| file.name == PROJECT.name && is_project(&args.folder));
     let texts = files.iter().map(|file| (file.name, file.render(&observed)));
     let mut written = write(&args.folder, texts)?;
-    written.extend(kept.iter().map(|file| Written { name: file.name, outcome: Outcome::Kept }));
+    written.extend(kept.iter().map(|file| Written { name: file.name, outcome: FileOutcome::Kept }));
     match args.json {
         true => output::json(json!({"folder": args.folder, "files": written})),
         false => output::answer(lines(&args.folder, &written)),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::dictionary::{Element, FieldDoc, Holds, NODE, REQUEST, SESSION, USER};
+use crate::model::dictionary::{FieldDoc, Holds, ListElement, NODE, REQUEST, SESSION, USER};
 
 use super::of_field;
 
@@ -99,7 +99,9 @@ const fn type_of(holds: Holds) -> &'static str {
         Holds::Number | Holds::Any => "?",
         Holds::Flag => "bool",
         Holds::Object | Holds::Open | Holds::Texts | Holds::User => "Map",
-        Holds::List(Element::Text | Element::Number | Element::Session | Element::Node | Element::Service) => "Array",
+        Holds::List(
+            ListElement::Text | ListElement::Number | ListElement::Session | ListElement::Node | ListElement::Service,
+        ) => "Array",
     }
 }
 

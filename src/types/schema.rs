@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::dictionary::{Element, FieldDoc, Holds, NODE, REQUEST, SESSION, USER, members};
+use crate::model::dictionary::{FieldDoc, Holds, ListElement, NODE, REQUEST, SESSION, USER, members};
 use crate::model::report::MAX_SESSIONS;
 
 use super::of_field;
@@ -80,13 +80,13 @@ pub(super) fn described(schema: Value, about: String) -> Value {
     schema.into()
 }
 
-fn items(element: Element) -> Value {
+fn items(element: ListElement) -> Value {
     match element {
         // The readers check none of these elements.
-        Element::Text | Element::Node => json!({}),
-        Element::Number => json!({"type": "number", "minimum": 0}),
-        Element::Session => json!({"$ref": "#/$defs/session"}),
-        Element::Service => json!({"type": ["string", "object"]}),
+        ListElement::Text | ListElement::Node => json!({}),
+        ListElement::Number => json!({"type": "number", "minimum": 0}),
+        ListElement::Session => json!({"$ref": "#/$defs/session"}),
+        ListElement::Service => json!({"type": ["string", "object"]}),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::dictionary::{Element, FieldDoc, Holds, NODE, REQUEST, SESSION, USER, members};
+use crate::model::dictionary::{FieldDoc, Holds, ListElement, NODE, REQUEST, SESSION, USER, members};
 
 use super::observed::Observed;
 use super::of_field;
@@ -14,7 +14,7 @@ const TEMPLATE: &str = include_str!("whither.d.ts");
 /// The prefix of template lines that stand for members.
 const MARK: &str = "//: ";
 /// The fields of a request that a function of the whole list alone sees.
-const LISTS: Holds = Holds::List(Element::Node);
+const LISTS: Holds = Holds::List(ListElement::Node);
 
 /// Returns the type definitions; `observed` has the names that a cluster's administrators made up.
 #[must_use]
@@ -94,11 +94,11 @@ fn type_of(field: &FieldDoc) -> String {
         Holds::Object | Holds::Open | Holds::Texts => interface(field.name()),
         Holds::User => "User".to_owned(),
         Holds::List(element) => match element {
-            Element::Text => "string[]".to_owned(),
-            Element::Number => "number[]".to_owned(),
-            Element::Session => "Session[]".to_owned(),
-            Element::Node => "Node[]".to_owned(),
-            Element::Service => "(string | { name: string; [name: string]: any })[]".to_owned(),
+            ListElement::Text => "string[]".to_owned(),
+            ListElement::Number => "number[]".to_owned(),
+            ListElement::Session => "Session[]".to_owned(),
+            ListElement::Node => "Node[]".to_owned(),
+            ListElement::Service => "(string | { name: string; [name: string]: any })[]".to_owned(),
         },
     }
 }

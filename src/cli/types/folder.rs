@@ -18,7 +18,7 @@ const PROJECTS: [&str; 2] = ["jsconfig.json", "tsconfig.json"];
 /// The outcome of writing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::cli) enum Outcome {
+pub(in crate::cli) enum FileOutcome {
     /// The file was not there before.
     Wrote,
     /// The file was there with another text.
@@ -29,7 +29,7 @@ pub(in crate::cli) enum Outcome {
     Kept,
 }
 
-impl Outcome {
+impl FileOutcome {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Wrote => "wrote",
@@ -46,7 +46,7 @@ pub(in crate::cli) struct Written {
     /// The file's name.
     pub(in crate::cli) name: &'static str,
     /// The outcome of writing the file.
-    pub(in crate::cli) outcome: Outcome,
+    pub(in crate::cli) outcome: FileOutcome,
 }
 
 /// Whether `folder` has settings for editors already.
@@ -88,14 +88,14 @@ pub(super) fn write(
     let mut staged = Vec::new();
     for (name, text) in files {
         let outcome = match std::fs::read(folder.join(name)) {
-            Ok(old) if old == text.as_bytes() => Outcome::Unchanged,
-            Ok(_) => Outcome::Replaced,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Wrote,
+            Ok(old) if old == text.as_bytes() => FileOutcome::Unchanged,
+            Ok(_) => FileOutcome::Replaced,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => FileOutcome::Wrote,
             Err(error) => return Err(unwritten(folder, name, &error)),
         };
         let file = match outcome {
-            Outcome::Unchanged | Outcome::Kept => None,
-            Outcome::Wrote | Outcome::Replaced => {
+            FileOutcome::Unchanged | FileOutcome::Kept => None,
+            FileOutcome::Wrote | FileOutcome::Replaced => {
                 Some(stage(folder, &text).map_err(|error| unwritten(folder, name, &error))?)
             }
         };
@@ -128,7 +128,7 @@ fn unwritten(folder: &Path, name: &str, error: &io::Error) -> CommandExit {
 mod tests {
     use super::*;
 
-    fn outcomes(folder: &Path, files: &[(&'static str, &str)]) -> Vec<Outcome> {
+    fn outcomes(folder: &Path, files: &[(&'static str, &str)]) -> Vec<FileOutcome> {
         let files = files.iter().map(|(name, text)| (*name, (*text).to_owned()));
         write(folder, files).unwrap().iter().map(|file| file.outcome).collect()
     }
@@ -136,9 +136,9 @@ mod tests {
     #[test]
     fn what_is_replaced_is_said() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(outcomes(folder.path(), &[("a", "1"), ("b", "2")]), [Outcome::Wrote; 2]);
+        assert_eq!(outcomes(folder.path(), &[("a", "1"), ("b", "2")]), [FileOutcome::Wrote; 2]);
         let again = outcomes(folder.path(), &[("a", "1"), ("b", "3")]);
-        assert_eq!(again, [Outcome::Unchanged, Outcome::Replaced]);
+        assert_eq!(again, [FileOutcome::Unchanged, FileOutcome::Replaced]);
         assert_eq!(std::fs::read_to_string(folder.path().join("b")).unwrap(), "3");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }

@@ -69,12 +69,12 @@ pub enum Holds {
     /// A user, with the members in [`USER`].
     User,
     /// A list.
-    List(Element),
+    List(ListElement),
 }
 
 /// The type of the elements of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
+pub enum ListElement {
     /// Text.
     Text,
     /// Numbers.
@@ -251,8 +251,10 @@ mod tests {
     #[test]
     fn units_are_those_of_numbers() {
         for field in tables().into_iter().flat_map(|(_, table)| table) {
-            let is_number =
-                matches!(field.holds, Holds::Number | Holds::Whole | Holds::Range(..) | Holds::List(Element::Number));
+            let is_number = matches!(
+                field.holds,
+                Holds::Number | Holds::Whole | Holds::Range(..) | Holds::List(ListElement::Number)
+            );
             assert!(field.unit.is_empty() || is_number, "{}", field.path);
         }
     }

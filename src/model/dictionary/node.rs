@@ -1,6 +1,6 @@
 //! The fields of a node.
 
-use super::{Element, FieldDoc, Holds, Side};
+use super::{FieldDoc, Holds, ListElement, Side};
 use crate::model::bounds::MAX_ID_BYTES;
 
 const fn field(path: &'static str, holds: Holds, about: &'static str) -> FieldDoc {
@@ -12,7 +12,7 @@ pub const NODE: [FieldDoc; 34] = [
     field("id", Holds::Name(1, MAX_ID_BYTES), "the node's id"),
     field("serverId", Holds::Text, "the node's id, as FastX 3 calls it"),
     field("hostname", Holds::Text, "the node's name for people; may be empty"),
-    field("urls", Holds::List(Element::Text), "the addresses at which sessions on the node are reached"),
+    field("urls", Holds::List(ListElement::Text), "the addresses at which sessions on the node are reached"),
     field("nodeData", Holds::Object, "what the node reports of itself, as FastX 4 has it"),
     field("nodeData.health", Holds::Object, "the health of the machine; other members pass through"),
     field("nodeData.health.cpu", Holds::Object, "the processor"),
@@ -37,10 +37,10 @@ pub const NODE: [FieldDoc; 34] = [
     field("nodeData.health.os.uptime", Holds::Number, "the time since the machine was started")
         .in_units("seconds")
         .optional(),
-    field("nodeData.services", Holds::List(Element::Service), "the services that run there"),
+    field("nodeData.services", Holds::List(ListElement::Service), "the services that run there"),
     field(
         "nodeData.sessions",
-        Holds::List(Element::Session),
+        Holds::List(ListElement::Session),
         "the sessions, also those that start (`state: \"pending\"`); empty where the node listed none",
     ),
     field("metadata", Holds::Texts, "`METADATA_NAME` of the agent's environment as `NAME`; always text"),
@@ -53,7 +53,11 @@ pub const NODE: [FieldDoc; 34] = [
         .optional(),
     field("freemem", Holds::Number, "the free memory").in_units("bytes").optional(),
     field("totalmem", Holds::Number, "the memory of the machine").in_units("bytes").optional(),
-    field("loadavg", Holds::List(Element::Number), "the loads of the last 1, 5 and 15 minutes; empty where unknown"),
+    field(
+        "loadavg",
+        Holds::List(ListElement::Number),
+        "the loads of the last 1, 5 and 15 minutes; empty where unknown",
+    ),
     field("cpu", Holds::Number, "how much of the processor is in use").in_units("percent").optional(),
     field("uptime", Holds::Number, "the time since the machine was started").in_units("seconds").optional(),
     field("loggedInUsers", Holds::Whole, "the number of different users with sessions there")

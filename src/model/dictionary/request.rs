@@ -1,6 +1,6 @@
 //! The fields of a request, as a requester sends them and as scripts see them.
 
-use super::{Element, FieldDoc, Holds, Side};
+use super::{FieldDoc, Holds, ListElement, Side};
 use crate::model::bounds::{MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS};
 
 const fn field(path: &'static str, holds: Holds, about: &'static str) -> FieldDoc {
@@ -24,7 +24,7 @@ pub const REQUEST: [FieldDoc; 27] = [
     ),
     field("action", Holds::Name(1, MAX_NAME_BYTES), "what the request is for; names the chain"),
     field("user", Holds::User, "who asks"),
-    field("userGroups", Holds::List(Element::Text), "the groups of the user, as the requester says"),
+    field("userGroups", Holds::List(ListElement::Text), "the groups of the user, as the requester says"),
     field("isManager", Holds::Flag, "whether the user is a manager, as the requester says"),
     field("isAdmin", Holds::Flag, "whether the user is an administrator, as the requester says"),
     field("local", Holds::Open, "the requester's own machine"),
@@ -52,8 +52,8 @@ pub const REQUEST: [FieldDoc; 27] = [
     .in_units("seconds"),
     sent("explain", Holds::Flag, "whether the reply explains the decision"),
     sent("node", Holds::Text, "the node that an explanation is to tell about"),
-    seen("servers", Holds::List(Element::Node), "the candidates, as FastX 3 calls them: the same list as `nodes`"),
-    field("nodes", Holds::List(Element::Node), "the candidates, in order"),
+    seen("servers", Holds::List(ListElement::Node), "the candidates, as FastX 3 calls them: the same list as `nodes`"),
+    field("nodes", Holds::List(ListElement::Node), "the candidates, in order"),
     seen("now", Holds::Number, "the time of the request, in Unix milliseconds").in_units("milliseconds"),
     seen("time", Holds::Object, "the time of the request in the time zone of the config"),
     seen("time.ms", Holds::Number, "the time, in Unix milliseconds").in_units("milliseconds"),
@@ -69,5 +69,9 @@ pub const USER: [FieldDoc; 4] = [
     field("login", Holds::Text, "the login: `login` of the request, else `username`, else `sub`; may be empty"),
     field("username", Holds::Text, "the login under another name").optional().only(Side::Sent),
     field("serverId", Holds::Text, "the node of the user's login, where the requester says which").optional(),
-    seen("sessions", Holds::List(Element::Session), "the sessions of this user on all nodes, also those that start"),
+    seen(
+        "sessions",
+        Holds::List(ListElement::Session),
+        "the sessions of this user on all nodes, also those that start",
+    ),
 ];
