@@ -5,7 +5,7 @@ use std::any::TypeId;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 use serde_json::Value;
 
 use crate::engine::residents::follow_sessions;
@@ -197,6 +197,11 @@ pub(super) fn install(engine: &mut Engine) {
 /// Registers a function that receives a copy of the list, and leaves the list unchanged.
 fn install_read(engine: &mut Engine, name: &'static str, count: usize) {
     let call = move |context: &NativeCallContext<'_>, list: &List, mut args: Vec<Dynamic>| {
+        if let [value] = args.as_slice()
+            && let Some(known) = without_rhai(name, list, value)
+        {
+            return Ok(known);
+        }
         args.iter_mut().for_each(to_array);
         args.insert(0, list.to_array());
         native(context, name, args)
@@ -210,6 +215,31 @@ fn install_read(engine: &mut Engine, name: &'static str, count: usize) {
             call(&context, &list, vec![one, two])
         }),
     };
+}
+
+/// Returns what Rhai's function `name` returns for `list` and `value`, where that is known at once: a text that is looked
+/// for among texts, and a list beside `()`. `None` for anything else. Rhai's functions need a copy of the list, and look
+/// up `==` anew for each item.
+fn without_rhai(name: &str, list: &List, value: &Dynamic) -> Option<Dynamic> {
+    match name {
+        "contains" => Some(place_of_text(list, value)?.is_some().into()),
+        "index_of" => Some(place_of_text(list, value)?.map_or(-1, |place| place as i64).into()),
+        "==" if value.is_unit() => Some(false.into()),
+        "!=" if value.is_unit() => Some(true.into()),
+        _ => None,
+    }
+}
+
+/// Returns the place of the text `value` in `list`, if there is any; `None` where `value` or an item up to that place is
+/// not a text.
+fn place_of_text(list: &List, value: &Dynamic) -> Option<Option<usize>> {
+    let value = value.read_lock::<ImmutableString>()?;
+    for (place, item) in list.items().iter().enumerate() {
+        if *item.read_lock::<ImmutableString>()? == *value {
+            return Some(Some(place));
+        }
+    }
+    Some(None)
 }
 
 /// Turns the list into an array of the script's own and calls Rhai's function, which changes the array.
