@@ -53,7 +53,9 @@ fn generated(name: &str) -> String {
 /// The file at `path` below the crate's root, as code.
 fn verbatim(path: &str) -> String {
     let extension = path.rsplit('.').next().unwrap();
-    let language = [("rs", "rust"), ("py", "python"), ("mjs", "js")].into_iter().find(|(known, _)| *known == extension);
+    let language = [("rs", "rust"), ("py", "python"), ("mjs", "js"), ("sh", "sh")]
+        .into_iter()
+        .find(|(known, _)| *known == extension);
     let text = std::fs::read_to_string(root().join(path)).unwrap();
     format!("```{}\n{}\n```", language.map_or("text", |(_, language)| language), text.trim_end())
 }

@@ -36,6 +36,7 @@ mod scripts;
 mod seal;
 mod service;
 mod simulate;
+mod ssh;
 mod storm;
 mod storm_bench;
 mod suite;
