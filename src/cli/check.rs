@@ -78,13 +78,13 @@ pub fn run(args: &CheckArgs) -> Result<(), CommandExit> {
     }
     let ids = node_ids::of(args.nodes.as_deref(), &args.bus)?;
     let targets = Targets::find(&args.paths, chains::default_config)?;
-    let (mut files, fixed) = on_a_large_stack(|| checked(&targets, ids.as_ref(), args.fix))??;
+    let (mut files, fixed) = on_a_large_stack(|| check_and_fix(&targets, ids.as_ref(), args.fix))??;
     files.sort_by(|one, other| one.file.cmp(&other.file));
     tell(args, &files, &fixed)?;
     end(args, &files)
 }
 
-fn checked(
+fn check_and_fix(
     targets: &Targets,
     ids: Option<&NodeIds>,
     is_fixing: bool,
@@ -100,6 +100,22 @@ fn checked(
         files = targets.check(ids);
     }
     Ok((files, all))
+}
+
+/// Returns what is found in the configs and scripts at `paths`, in the order of their names.
+///
+/// # Errors
+/// A fault of the check itself.
+pub(super) fn checked(paths: &[PathBuf]) -> Result<Vec<CheckedFile>, CommandExit> {
+    let targets = Targets::find(paths, chains::default_config)?;
+    let mut files = on_a_large_stack(|| targets.check(None))?;
+    files.sort_by(|one, other| one.file.cmp(&other.file));
+    Ok(files)
+}
+
+/// Returns the findings of `files` as `whither check` shows them.
+pub(super) fn shown(files: &[CheckedFile], is_terminal: bool) -> String {
+    render::text(files, Drawing::of(is_terminal))
 }
 
 /// Runs `work` on a stack on which no source that is accepted is too deep.

@@ -15,7 +15,7 @@ pub const NO_NODE: u8 = 3;
 pub const SCRIPT: u8 = 4;
 /// A script passed a limit.
 pub const LIMIT: u8 = 5;
-/// A check found something.
+/// A check found something, or an import left something out.
 pub const FINDING: u8 = 6;
 
 /// Every exit code of the contract, and the meaning of the code.
@@ -26,7 +26,7 @@ pub const CODES: [(u8, &str); 7] = [
     (NO_NODE, "no node"),
     (SCRIPT, "a script's fault"),
     (LIMIT, "a script passed a limit"),
-    (FINDING, "`whither check` found something"),
+    (FINDING, "`whither check` found something, or `whither import` left something out"),
 ];
 
 /// The end of a command that did not do its task.

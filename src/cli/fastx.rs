@@ -38,7 +38,7 @@ const LAUNCHER: &str = "launcher";
 /// The value of `LOAD_BALANCER` for a script.
 const CUSTOM: &str = "custom";
 /// FastX's names of load balancers that have another name or another spelling here.
-const FASTX_NAMES: [(&str, Builtin); 3] = [
+pub(super) const FASTX_NAMES: [(&str, Builtin); 3] = [
     ("Fewest Sessions", Builtin::FewestSessions),
     ("Most Available Memory", Builtin::MostMemory),
     ("Round Robin", Builtin::RoundRobin),
@@ -120,13 +120,7 @@ impl FastX {
         let looked_for: Vec<_> =
             folders.map(|folder| host.files.absolute(&Path::new(folder).join(FILE_NAME))).collect();
         for path in &looked_for {
-            let unusable = |why: &dyn fmt::Display| Problem::new(format!("{}: {why}", quoted(&path.to_string_lossy())));
-            let contents = match host.files.read(path, MAX_BYTES) {
-                Err(FileError::Missing) => continue,
-                read => read.map_err(|fault| unusable(&fault))?,
-            };
-            let text = contents.text(MAX_BYTES).map_err(|why| unusable(&why))?;
-            let mut variables = dotenv::parse(text).map_err(|broken| unusable(&broken))?;
+            let Some(mut variables) = variables_in(path, host.files)? else { continue };
             for (name, value) in &mut variables {
                 if let Some(real) = host.environment.get(name) {
                     value.clone_from(real);
@@ -135,6 +129,23 @@ impl FastX {
             return Ok(Self { file: Some(path.clone()), looked_for, variables });
         }
         Ok(Self { file: None, looked_for, variables: BTreeMap::new() })
+    }
+
+    /// Reads FastX's settings from the file at `path` alone: they may be those of another machine.
+    ///
+    /// # Errors
+    /// A file that is not there or cannot be read, or a line in the file that is no setting.
+    pub fn read_file(path: &Path, files: &dyn Files) -> Result<Self, Problem> {
+        let path = files.absolute(path);
+        let missing = || Problem::new(format!("{}: {}", quoted(&path.to_string_lossy()), FileError::Missing));
+        let variables = variables_in(&path, files)?.ok_or_else(missing)?;
+        Ok(Self { file: Some(path.clone()), looked_for: vec![path], variables })
+    }
+
+    /// Returns the file of the settings, if there is a file.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Returns every variable of the file, as the real environment overrules the file: the variables that FastX would
@@ -255,6 +266,17 @@ impl Setting<'_> {
     fn runs(&self, path: PathBuf) -> Balancer {
         Balancer { runs: Runs::Script(path), origin: self.to_string() }
     }
+}
+
+/// Returns the variables in the file at `path`, or `None` where there is no file.
+fn variables_in(path: &Path, files: &dyn Files) -> Result<Option<BTreeMap<String, String>>, Problem> {
+    let unusable = |why: &dyn fmt::Display| Problem::new(format!("{}: {why}", quoted(&path.to_string_lossy())));
+    let contents = match files.read(path, MAX_BYTES) {
+        Err(FileError::Missing) => return Ok(None),
+        read => read.map_err(|fault| unusable(&fault))?,
+    };
+    let text = contents.text(MAX_BYTES).map_err(|why| unusable(&why))?;
+    dotenv::parse(text).map(Some).map_err(|broken| unusable(&broken))
 }
 
 /// Whether the program at `path` is the running binary, or another whither by name: a whither that FastX runs to place

@@ -26,6 +26,8 @@ pub mod explain;
 #[cfg(feature = "service")]
 pub mod fastx;
 #[cfg(feature = "service")]
+pub mod import;
+#[cfg(feature = "service")]
 pub mod new;
 #[cfg(feature = "service")]
 mod node_ids;

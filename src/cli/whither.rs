@@ -10,7 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, bench, check, demo, drain, explain, fastx, new, nodes, place, reload, requests, serve, simulate, test, types,
+    agent, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, serve, simulate,
+    test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
+    /// Write a config and scripts from another balancer's settings
+    Import(import::ImportArgs),
     Types(types::TypesArgs),
     Agent(Box<agent::AgentArgs>),
     Demo(demo::DemoArgs),
@@ -80,6 +83,7 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Test(args) => test::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(CommandExit::usage),
+        Command::Import(args) => import::run(&args),
         Command::Types(args) => types::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Demo(args) => demo::run(&args),

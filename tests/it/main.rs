@@ -22,6 +22,7 @@ mod faults;
 mod floors;
 mod fuzz_seeds;
 mod hostile;
+mod import;
 mod innocent;
 mod javascript;
 mod log;

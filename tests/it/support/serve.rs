@@ -59,6 +59,14 @@ impl Serve {
         Self::run(folder, http, &["--config", &config.to_string_lossy()], variables)
     }
 
+    /// A service with the config at `path`, which has no HTTP port.
+    pub(crate) fn with_config(path: &Path) -> Self {
+        let folder = TempDir::new().unwrap();
+        let http = free_port();
+        let listen = format!("127.0.0.1:{http}");
+        Self::run(folder, http, &["--config", &path.to_string_lossy(), "--http", &listen], &[])
+    }
+
     /// A service on `nats` without a config, in `folder` with `variables` in its environment.
     pub(crate) fn without_config(nats: &Nats, folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let http = free_port();
