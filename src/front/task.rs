@@ -25,6 +25,7 @@ use super::placement_reply::PlacementReply;
 use super::ports::ClusterView;
 use super::quarantine::Quarantine;
 use super::queue::RequestQueue;
+use super::compiled::InterpretedFunctions;
 use super::recorder::Recorder;
 use super::replicas::Replicas;
 use super::requests::Requests;
@@ -99,6 +100,7 @@ pub struct Front {
     ticks: u64,
     /// The inputs of the last decisions, where they are recorded.
     pub(super) recorder: Recorder,
+    pub(super) interpreted: InterpretedFunctions,
     pub(super) nodes_known: bool,
     pub(super) bus: bool,
     pub(super) stopping: Option<Instant>,
@@ -144,6 +146,7 @@ impl Front {
             started: now.instant,
             ticks: 0,
             recorder: Recorder::default(),
+            interpreted: InterpretedFunctions::default(),
             nodes_known: false,
             bus: false,
             stopping: None,
@@ -296,6 +299,7 @@ impl Front {
                 | WorkerEvent::Running(_)
                 | WorkerEvent::Reading
                 | WorkerEvent::Covered(_)
+                | WorkerEvent::Tiers(..)
                 | WorkerEvent::Waiting(_) => {}
             }
             return;
@@ -307,6 +311,7 @@ impl Front {
             }
             WorkerEvent::Running(running) => slot.runs(running),
             WorkerEvent::Reading | WorkerEvent::Covered(_) => {}
+            WorkerEvent::Tiers(ticket, report) => self.compiled(ticket, report),
             WorkerEvent::Waiting(waiting) => self.wait(place, waiting),
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
             WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),

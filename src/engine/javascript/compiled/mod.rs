@@ -25,5 +25,6 @@ mod value;
 mod tests;
 
 pub(super) use ir::BailCause;
-pub(super) use machine::{ModuleCompiler, Occasion, Unanswered};
+pub(super) use emit::MAX_LIST_ELEMENTS;
+pub(super) use machine::{ModuleCompiler, Occasion, PassedLimit, Unanswered};
 pub(super) use tier::{Compiled, Tier, Tiers};
