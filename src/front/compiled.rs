@@ -73,3 +73,47 @@ impl Front {
         Some(decision)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{Harness, setup};
+    use super::*;
+    use crate::nats::message::Verb;
+    use crate::worker::WorkerEvent;
+
+    fn news(what: TierChange) -> TierNews {
+        TierNews { step: "a.js".into(), function: "balance".to_owned(), what }
+    }
+
+    #[test]
+    fn what_gives_up_is_counted_by_cause() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        let (_, asked) = harness.place_asked(&json!({"id": "x"}));
+        let bailouts = vec![("a.js".into(), "logs".to_owned(), 2)];
+        let report = TierReport { bailouts, news: vec![news(TierChange::GaveUp("it gave up".to_owned()))] };
+        for _ in 0..2 {
+            harness.worker(asked.worker, WorkerEvent::Tiers(asked.question.ticket, report.clone()));
+        }
+        assert_eq!(harness.figure("whither_compiled_bailouts_total{script=\"a.js\",cause=\"logs\"}"), "4");
+    }
+
+    #[test]
+    fn a_decision_on_which_the_tiers_differ_can_become_a_test() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        let (number, asked) = harness.place_asked(&json!({"id": "x", "params": {"jwt": "secret"}}));
+        let (compiled, interpreted) = ("Falsy".to_owned(), "Id(\"a\")".to_owned());
+        let what = TierChange::Differed { compiled, interpreted, is_error: false };
+        let report = TierReport { bailouts: Vec::new(), news: vec![news(what)] };
+        harness.worker(asked.worker, WorkerEvent::Tiers(asked.question.ticket, report));
+        harness.choose(&asked, "a");
+        let id = harness.reply(number)["decision"].as_str().unwrap().to_owned();
+        assert_eq!(harness.figure("whither_compiled_differences_total{script=\"a.js\",cause=\"answer\"}"), "1");
+        // Nothing else is recorded here.
+        let number = harness.send(Verb::Decision, &json!({ "decision": id }));
+        let told = harness.reply(number);
+        assert_eq!((told["node"].as_str(), told["nodes"][0]["id"].as_str()), (Some("a"), Some("a")), "{told}");
+        assert!(!told.to_string().contains("secret"), "{told}");
+    }
+}
