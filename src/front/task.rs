@@ -15,6 +15,7 @@ use crate::worker::{Ticket, WorkerCommand, WorkerEvent};
 
 use super::bucket::TokenBucket;
 use super::claims::PendingClaims;
+use super::compiled::InterpretedFunctions;
 use super::deadline::Arrivals;
 use super::effects::Effect;
 use super::events::{FrontEvent, Setup, Tick};
@@ -25,7 +26,6 @@ use super::placement_reply::PlacementReply;
 use super::ports::ClusterView;
 use super::quarantine::Quarantine;
 use super::queue::RequestQueue;
-use super::compiled::InterpretedFunctions;
 use super::recorder::Recorder;
 use super::replicas::Replicas;
 use super::requests::Requests;

@@ -32,8 +32,8 @@ use crate::system_clock::unix_ms;
 use super::guard::{self, StepWitness};
 use super::outbox::{Outbox, lock};
 use super::protocol::{
-    CompileProblem, NOBODY, PlacementQuestion, Ticket, WaitingDecision, WorkerAudience, WorkerCommand, WorkerFrame, WorkerInit,
-    WorkerLimits, WorkerReply,
+    CompileProblem, NOBODY, PlacementQuestion, Ticket, WaitingDecision, WorkerAudience, WorkerCommand, WorkerFrame,
+    WorkerInit, WorkerLimits, WorkerReply,
 };
 use super::watch::{CallWatch, WatchAlarm, Witnessed};
 use super::{answer, attempts, sandbox, seal};

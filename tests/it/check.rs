@@ -404,8 +404,11 @@ async fn ids_are_looked_up_in_a_running_cluster() {
 fn the_tier_of_each_function_is_told() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("a.js");
-    std::fs::write(&path, "function filter(node) { return node.sessions < 9 }\nfunction score(node) { return ~node.sessions }")
-        .unwrap();
+    std::fs::write(
+        &path,
+        "function filter(node) { return node.sessions < 9 }\nfunction score(node) { return ~node.sessions }",
+    )
+    .unwrap();
     let told = Command::cargo_bin("whither").unwrap().arg("check").arg(&path).arg("--tiers").output().unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
     assert!(told.contains("a.js: `filter` is compiled"), "{told}");

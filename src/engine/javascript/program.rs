@@ -13,12 +13,12 @@ use boa_engine::{Context, JsNativeError, JsResult, JsValue, Source as Text};
 
 use crate::engine::Settings;
 use crate::model::{Node, NodeParts, Position, SlotIndex, Thrown};
-#[cfg(feature = "wasm")]
-use crate::script::{FunctionTier, ScriptLimits, TierLedger};
 use crate::script::{
     CallContext, Coverage, Engine, LoadError, NodeFunction, PointCounter, RequestPath, Run, Script, ScriptError,
     ScriptShape, ScriptSource, see_login_alone,
 };
+#[cfg(feature = "wasm")]
+use crate::script::{FunctionTier, ScriptLimits, TierLedger};
 
 use super::analysis::depends::Depends;
 use super::analysis::global_use::GlobalUse;

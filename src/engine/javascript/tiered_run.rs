@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crate::clock::Overtime;
 use crate::model::diagnosis::LogLevel;
 use crate::model::{LimitKind, Position};
-use crate::script::{
-    Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError, time_message,
-};
+use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError, time_message};
 
 use super::compiled::{
     BailCause, Compiled, MAX_LIST_ELEMENTS, ModuleCompiler, Occasion, PassedLimit, Tier, Tiers, Unanswered,
@@ -79,9 +77,8 @@ impl<'a> TieredRun<'a> {
         match call {
             Call::Balance(candidates) => {
                 let limits = self.program.limits();
-                let returned = compiled.ask(compiler, |machine, code| {
-                    machine.balance((compiler, code), occasion, candidates, limits)
-                })?;
+                let returned = compiled
+                    .ask(compiler, |machine, code| machine.balance((compiler, code), occasion, candidates, limits))?;
                 Ok(returned.map(CallAnswer::Returned))
             }
             Call::Key => Ok(None),

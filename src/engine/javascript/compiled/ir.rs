@@ -270,15 +270,8 @@ pub(in super::super) enum BailCause {
 
 impl BailCause {
     /// Every cause.
-    pub(super) const ALL: [Self; 7] = [
-        Self::Kind,
-        Self::Throws,
-        Self::Logs,
-        Self::Changed,
-        Self::Memory,
-        Self::Conversion,
-        Self::Length,
-    ];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Kind, Self::Throws, Self::Logs, Self::Changed, Self::Memory, Self::Conversion, Self::Length];
 
     /// The cause as metrics name it.
     pub(super) fn label(self) -> &'static str {

@@ -170,7 +170,9 @@ impl Compiled {
         let answer = self.asked(compiler, ask);
         match &answer {
             Err(Unanswered::Bailed(cause)) => self.count(*cause),
-            Err(Unanswered::Full) => self.give_up("the nodes do not fit into the memory of its compiled code".to_owned()),
+            Err(Unanswered::Full) => {
+                self.give_up("the nodes do not fit into the memory of its compiled code".to_owned())
+            }
             Err(Unanswered::Passed(..)) | Ok(_) => {}
         }
         answer
