@@ -42,6 +42,11 @@ pub trait Alarm: fmt::Debug {
     /// Returns the scope that ran out of time, or `None`.
     fn overtime(&self) -> Option<Overtime>;
 
+    /// Returns the CPU time that `scope` may take, in milliseconds, where the alarm has gone off for `scope`.
+    fn allowed_ms(&self, _scope: Overtime) -> Option<u64> {
+        None
+    }
+
     /// Registers `wake`, which is called when time is used up, and repeatedly while the script runs on, from another
     /// thread: for an engine that does not poll during a call. `wake` may be called once more after the overdue call
     /// has ended.
@@ -57,6 +62,15 @@ pub trait Alarm: fmt::Debug {
     /// Resumes the script's own time. Returns the length of the pause, in microseconds of CPU time; 0 for a pause
     /// inside another pause.
     fn resume(&self) -> u64 {
+        0
+    }
+
+    /// Begins the running call anew: what the call has used so far was an attempt of the engine's own, and counts
+    /// towards no limit.
+    fn begin_anew(&self) {}
+
+    /// Returns the CPU time of the process in microseconds; 0 where no time is measured.
+    fn cpu_us(&self) -> u64 {
         0
     }
 

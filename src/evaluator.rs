@@ -24,7 +24,7 @@ use crate::engine::{LANGUAGES, Settings};
 use crate::model::{
     Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex,
 };
-use crate::script::{Coverage, Engine, LoadError, Policy, Script, ScriptLimits, ScriptSource};
+use crate::script::{Coverage, Engine, LoadError, Policy, Script, ScriptLimits, ScriptSource, TierLedger, TierReport};
 
 pub use rehearsal::Rehearsal;
 
@@ -75,6 +75,7 @@ pub struct Evaluator {
     limits: ScriptLimits,
     zone: TimeZone,
     host: EvaluatorHost,
+    ledger: Rc<TierLedger>,
 }
 
 /// A chain with past choices, eligibility index and caches.
@@ -127,7 +128,9 @@ impl Evaluator {
         let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
         let settings = Settings { limits: set.limits, zone: zone.clone(), alarm: Rc::clone(&host.alarm) };
         let coverage = coverage.cloned();
-        let mut compiler = Compiler { settings, engines: BTreeMap::new(), errors: Vec::new(), coverage };
+        let ledger = Rc::<TierLedger>::default();
+        let mut compiler =
+            Compiler { settings, engines: BTreeMap::new(), errors: Vec::new(), coverage, ledger: Rc::clone(&ledger) };
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
             let chain = compiler.chain(spec, loading);
@@ -139,7 +142,7 @@ impl Evaluator {
         let quarantine = QuarantineList::default();
         let mut cluster = Cluster::new(arrangement);
         cluster.set_names(set.names);
-        Ok(Self { cluster, chains, quarantine, limits: set.limits, zone, host })
+        Ok(Self { cluster, chains, quarantine, limits: set.limits, zone, host, ledger })
     }
 
     /// Returns the probable mistakes in scripts that compile: a sentence each, with the place in the script's file.
@@ -155,6 +158,19 @@ impl Evaluator {
             script.tiers().into_iter().map(|tier| format!("{name}: {tier}")).collect::<Vec<_>>()
         };
         self.scripts().flat_map(each).collect()
+    }
+
+    /// Returns the number of functions that are compiled, and still answer.
+    #[must_use]
+    pub fn compiled_functions(&self) -> usize {
+        let tiers = self.scripts().flat_map(|(_, script)| script.tiers());
+        tiers.filter(|tier| tier.interpreted.is_none()).count()
+    }
+
+    /// Returns what became of compiled functions since the last call, if anything did.
+    #[must_use]
+    pub fn tier_report(&self) -> Option<TierReport> {
+        self.ledger.take()
     }
 
     /// Returns the scripts of all chains, with the names of their steps.
@@ -279,7 +295,12 @@ impl Evaluator {
     }
 
     /// Makes a placement count for the questions after this question.
-    fn settle(&mut self, question: &Question, progress: Progress) -> Progress {
+    fn settle(&mut self, question: &Question, mut progress: Progress) -> Progress {
+        if let Progress::Decided(decision) = &mut progress
+            && question.ask.is_explained()
+        {
+            self.tell_tiers(decision);
+        }
         if let Progress::Decided(Decision { outcome: Outcome::Placed(node), .. }) = &progress
             && question.ask.purpose == Purpose::Place
             && let Some(state) = self.chains.get_mut(question.ask.request.action())
@@ -292,6 +313,17 @@ impl Evaluator {
             }
         }
         progress
+    }
+
+    /// Adds to the report of each step the tier that runs each function of the step's script.
+    fn tell_tiers(&self, decision: &mut Decision) {
+        let Some(state) = self.chains.get(&decision.chain) else { return };
+        for report in &mut decision.diagnosis.steps {
+            let step = state.chain.steps.iter().find(|step| step.spec.name == report.step);
+            if let Some(StepKind::Script(script)) = step.map(|step| &step.kind) {
+                report.tiers = script.tiers().iter().map(ToString::to_string).collect();
+            }
+        }
     }
 
     fn unknown_action(&self, action: &Arc<str>) -> Decision {
@@ -325,6 +357,7 @@ struct Compiler {
     engines: BTreeMap<&'static str, Box<dyn Engine>>,
     errors: Vec<CompileError>,
     coverage: Option<Rc<Coverage>>,
+    ledger: Rc<TierLedger>,
 }
 
 impl Compiler {
@@ -372,10 +405,11 @@ impl Compiler {
                 known.join(", ")
             )));
         };
-        let (settings, coverage) = (&self.settings, &self.coverage);
+        let (settings, coverage, ledger) = (&self.settings, &self.coverage, &self.ledger);
         Ok(&**self.engines.entry(language.extension).or_insert_with(|| {
             let engine = (language.engine)(settings);
             coverage.iter().for_each(|coverage| engine.cover(coverage));
+            engine.tell_tiers(ledger);
             engine
         }))
     }

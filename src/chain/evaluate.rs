@@ -356,7 +356,9 @@ impl<'a> Evaluation<'a> {
         let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
         self.diagnosis.search.looked_at += candidates;
         let (scores, log) = (scores.map(Scores::into_scored).unwrap_or_default(), self.log.take());
-        self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, scores, log, position });
+        let report =
+            StepReport { step, said, candidates, calls, cost_us, lost, scores, log, position, tiers: Vec::new() };
+        self.diagnosis.steps.push(report);
     }
 
     /// Applies the question's cooling policy, which the chain's eligibility index does not know: leaves out nodes where

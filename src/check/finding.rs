@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::script::FunctionTier;
 use crate::script::tree::SourceRange;
 
 use super::codes::Code;
@@ -65,6 +66,8 @@ pub struct CheckedFile {
     pub findings: Vec<Finding>,
     /// The number of further findings, past [`MAX_FINDINGS`].
     pub more: usize,
+    /// The tier that runs each function of a script, in languages that have more than one.
+    pub tiers: Vec<FunctionTier>,
 }
 
 /// The most findings of a file that are reported.
@@ -113,7 +116,7 @@ impl CheckedFile {
         findings.dedup_by(|later, earlier| later.code == earlier.code && later.span == earlier.span);
         let more = findings.len().saturating_sub(MAX_FINDINGS);
         findings.truncate(MAX_FINDINGS);
-        Self { file, text, findings, more }
+        Self { file, text, findings, more, tiers: Vec::new() }
     }
 
     /// Returns the line of `finding` and the character in that line, both from 1.

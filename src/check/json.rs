@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::script::FunctionTier;
+
 use super::finding::{CheckedFile, Finding, FindingLevel, place_of};
 
 /// The longest line that is included in a finding, in bytes.
@@ -18,7 +20,13 @@ pub fn document(files: &[CheckedFile]) -> Value {
             .collect()
     };
     let more: usize = files.iter().map(|file| file.more).sum();
-    json!({"files": files.len(), "findings": listed(false), "notes": listed(true), "more": more})
+    let tiers: Vec<_> = files.iter().flat_map(|file| file.tiers.iter().map(|one| tier(&file.file, one))).collect();
+    json!({"files": files.len(), "findings": listed(false), "notes": listed(true), "more": more, "tiers": tiers})
+}
+
+fn tier(file: &str, tier: &FunctionTier) -> Value {
+    let name = if tier.interpreted.is_none() { "compiled" } else { "interpreted" };
+    json!({"file": file, "function": tier.function, "tier": name, "because": tier.interpreted})
 }
 
 fn finding(file: &CheckedFile, finding: &Finding) -> Value {

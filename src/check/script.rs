@@ -9,7 +9,9 @@ use jiff::tz::TimeZone;
 use crate::clock::Silent;
 use crate::engine::{LANGUAGES, Settings};
 use crate::script::tree::{SourceRange, SyntaxTree};
-use crate::script::{Content, Engine, Isolation, LoadError, PerNode, Script, ScriptLimits, ScriptShape, ScriptSource};
+use crate::script::{
+    Content, Engine, FunctionTier, Isolation, LoadError, PerNode, Script, ScriptLimits, ScriptShape, ScriptSource,
+};
 
 use super::codes::Code;
 use super::finding::Finding;
@@ -36,6 +38,8 @@ pub struct ScriptReport {
     pub passes: Option<SourceRange>,
     /// The place of the function that never chooses.
     pub narrows: Option<SourceRange>,
+    /// The tier that runs each function, in languages that have more than one.
+    pub tiers: Vec<FunctionTier>,
 }
 
 /// The effect of a script on the end of a chain, as far as can be told.
@@ -78,10 +82,11 @@ impl Checker {
             Err(error) => return ScriptReport { findings: vec![refused(&error, content)], ..ScriptReport::default() },
         };
         let tree = source.text().ok().and_then(|text| (language.tree)(&text));
-        match (tree, content) {
+        let report = match (tree, content) {
             (Some(tree), Content::Text(text)) => look(&*script, &tree, text, known),
             _ => unwritten(&*script, content),
-        }
+        };
+        ScriptReport { tiers: script.tiers(), ..report }
     }
 
     /// Returns the names of fields that the script in `content` sets on nodes.
@@ -108,7 +113,7 @@ fn look(script: &dyn Script, tree: &SyntaxTree, text: &str, known: &BTreeSet<Str
         (None, false) => ChainEnding::Open,
     };
     let (findings, ids) = rules::findings(flow, &loaded);
-    ScriptReport { findings, ids, ending, passes, narrows }
+    ScriptReport { findings, ids, ending, passes, narrows, tiers: Vec::new() }
 }
 
 /// Returns the report of a script without a tree: a component, whose exports tell the shape.

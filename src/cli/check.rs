@@ -38,6 +38,7 @@ const MAX_FIXES: usize = 4;
   whither check                                # whither.toml, its chains and their scripts
   whither check gpu.js scripts/ --fix
   whither check whither.toml --nats nats://127.0.0.1:4222      # are the ids in the scripts those of nodes?
+  whither check gpu.js --tiers                 # is it compiled?
   whither check --explain W012
   whither check --sarif > whither.sarif        # for editors and CI
 
@@ -58,11 +59,14 @@ pub struct CheckArgs {
     /// Print the findings as SARIF 2.1.0
     #[arg(long)]
     sarif: bool,
+    /// Say of each function of a script whether it is compiled, and what keeps it out
+    #[arg(long, conflicts_with_all = ["json", "sarif"])]
+    tiers: bool,
     /// Look whether ids that are written into scripts are those of nodes in this list
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
     /// Print the page of a code, as W012, and end
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["fix", "strict", "sarif", "nodes", "paths"])]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["fix", "strict", "sarif", "tiers", "nodes", "paths"])]
     explain: Option<String>,
     #[command(flatten)]
     bus: BusArgs,
@@ -147,6 +151,12 @@ fn tell(args: &CheckArgs, files: &[CheckedFile], fixed: &[MadeFix]) -> Result<()
     let shown = render::text(files, Drawing::of(io::stdout().is_terminal()));
     if !shown.is_empty() {
         output::answer(shown.trim_end())?;
+    }
+    if args.tiers {
+        let tiers = files.iter().flat_map(|file| file.tiers.iter().map(move |tier| format!("{}: {tier}", file.file)));
+        for line in tiers {
+            output::answer(line)?;
+        }
     }
     output::aside(summary(files, args.strict));
     Ok(())

@@ -138,7 +138,7 @@ impl OneShotWorker {
                     running = now;
                     continue;
                 }
-                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Covered(_)))) => continue,
+                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Covered(_) | WorkerEvent::Tiers(..)))) => continue,
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
                     Some(reply) => return WorkerOutcome::Decided(reply.decision),
                     None => continue,

@@ -84,6 +84,10 @@ pub fn explained(answer: &Value) -> String {
             say(format!("  best at {}: {}", text(step, "step"), scores.join(", ")));
         }
     }
+    for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
+        let tiers = step.get("tiers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        tiers.for_each(|tier| say(format!("  {}: {}", text(step, "step"), plain(tier)).dimmed().to_string()));
+    }
     if let Some(asked) = answer.get("asked") {
         say(format!("{} {}: {}", "asked".bold(), text(asked, "node"), text(asked, "fate")));
     }

@@ -127,7 +127,7 @@ pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that t
 /// `limits.verify_every`.
 pub const VERIFY_EVERY: Figure = limit(
     "verify_every",
-    0,
+    1000,
     (0, 1_000_000_000),
     "one answer of compiled JavaScript in so many is compared with the interpreter's; 0: nothing is compiled",
 );

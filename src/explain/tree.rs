@@ -37,6 +37,8 @@ pub fn tree(explanation: &Value) -> String {
         lines.extend(lost(step.get("lost")).into_iter().map(|line| format!("{below}   {line}")));
         let excerpt = step.get("excerpt").and_then(Value::as_str).into_iter().flat_map(str::lines);
         lines.extend(excerpt.map(|line| format!("{below} {line}")));
+        let tiers = list(step, "tiers").iter().filter_map(Value::as_str);
+        lines.extend(tiers.map(|tier| format!("{below}   {}", plain(tier).dimmed())));
         let logged =
             list(step, "log").iter().map(|line| format!("{below}   {} {}", "said".dimmed(), text(line, "text")));
         lines.extend(logged);

@@ -31,6 +31,15 @@ pub struct LimitLabels {
     pub limit: String,
 }
 
+/// The labels of what compiled code did.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CompiledLabels {
+    /// The script, by the name of the step.
+    pub script: String,
+    /// The cause.
+    pub cause: String,
+}
+
 /// The label of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ScriptLabel {
@@ -80,6 +89,10 @@ pub struct Metrics {
     limits: Family<LimitLabels, Counter>,
     /// Limits that were passed once, and are tried again alone before a script is convicted.
     suspicions: Family<LimitLabels, Counter>,
+    /// Calls that compiled code gave up, so that they were interpreted.
+    bailouts: Family<CompiledLabels, Counter>,
+    /// Compared answers of compiled code that were not the interpreter's.
+    differences: Family<CompiledLabels, Counter>,
     /// 1 for a script that is in quarantine.
     quarantined: Family<ScriptLabel, Gauge>,
     /// Seconds from receipt to reply, without the time for which a request waited for a free node, by chain.
@@ -166,6 +179,8 @@ impl Metrics {
             decisions: Family::default(),
             limits: Family::default(),
             suspicions: Family::default(),
+            bailouts: Family::default(),
+            differences: Family::default(),
             quarantined: Family::default(),
             latency: Family::new_with_constructor(latency_buckets),
             ready: Gauge::default(),
@@ -248,6 +263,10 @@ impl Metrics {
         registry.register("runner_deaths", "Runners that ended unasked", metrics.runner_deaths.clone());
         registry.register("script_limits", "Limits that scripts were convicted of", metrics.limits.clone());
         registry.register("suspicions", "Limits passed once, to be tried again alone", metrics.suspicions.clone());
+        let about = "Calls that compiled JavaScript gave up, by cause";
+        registry.register("compiled_bailouts", about, metrics.bailouts.clone());
+        let about = "Answers of compiled JavaScript that were not the interpreter's, which counted";
+        registry.register("compiled_differences", about, metrics.differences.clone());
         registry.register("quarantined", "1 while a script is in quarantine", metrics.quarantined.clone());
         registry.register("recycled_workers", "Workers replaced after enough work", metrics.recycled_workers.clone());
         registry.register("refused_documents", "Node documents refused", metrics.refused_documents.clone());
@@ -297,6 +316,16 @@ impl Metrics {
         self.suspicions.get_or_create(&labels).inc();
     }
 
+    /// Counts that compiled code of `script` gave up `count` calls for `cause`.
+    pub fn bailed_out(&self, script: &str, cause: &str, count: u64) {
+        self.bailouts.get_or_create(&compiled_labels(script, cause)).inc_by(count);
+    }
+
+    /// Counts an answer of compiled code of `script` that was not the interpreter's: an `answer`, or an `error`.
+    pub fn differed(&self, script: &str, cause: &str) {
+        self.differences.get_or_create(&compiled_labels(script, cause)).inc();
+    }
+
     /// Counts an exit of the resident program of the step `script`.
     pub fn program_ended(&self, script: &str) {
         self.program_ends.get_or_create(&ScriptLabel { script: script.to_owned() }).inc();
@@ -341,6 +370,10 @@ impl Metrics {
         }
         text
     }
+}
+
+fn compiled_labels(script: &str, cause: &str) -> CompiledLabels {
+    CompiledLabels { script: script.to_owned(), cause: cause.to_owned() }
 }
 
 /// The buckets from 50 us to 3.3 s: a built-in over NATS at the one end, a script at the limit at the other.

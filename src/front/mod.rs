@@ -9,6 +9,7 @@ mod blame;
 mod bucket;
 mod cancel;
 mod claims;
+mod compiled;
 pub mod deadline;
 mod effects;
 mod events;

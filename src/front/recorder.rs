@@ -1,5 +1,6 @@
 //! The recorder: the inputs of the last decisions, so that one of them can become a test. Off unless
-//! `service.recorded_decisions` says how many.
+//! `service.recorded_decisions` says how many; but the last decisions on which compiled JavaScript and the interpreter
+//! differed are always kept.
 //!
 //! What is kept of a decision is the cluster as the front held it when the decision came back, which is what the worker
 //! saw but for changes that were on their way. Reports are shared with the cluster, so a record costs a few words a node;
@@ -21,7 +22,7 @@ use super::admin::read;
 use super::task::Front;
 
 /// The most nodes of a cluster that is recorded.
-const MAX_RECORDED_NODES: usize = 1_000;
+pub(super) const MAX_RECORDED_NODES: usize = 1_000;
 /// The most reservations that are recorded with it.
 const MAX_RECORDED_RESERVATIONS: usize = 10_000;
 /// The largest request that is recorded, in bytes.
@@ -33,10 +34,34 @@ const PAGE_BYTES: usize = 512 * 1024;
 /// Where a request may have a token.
 const TOKENS: [&str; 2] = ["/params", ""];
 
+/// The most decisions that are kept because the tiers differ on them.
+const MAX_DIFFERENCES: usize = 16;
+
 /// The decisions that are recorded, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     decisions: VecDeque<RecordedDecision>,
+    /// Those on which compiled code and the interpreter differ.
+    differences: VecDeque<RecordedDecision>,
+    /// The ids of such decisions that have not come back yet.
+    expected: VecDeque<Arc<str>>,
+}
+
+impl Recorder {
+    /// Notes that the tiers differ on `decision`, which is kept when it comes back.
+    pub(super) fn differs(&mut self, decision: &Arc<str>) {
+        if self.expected.len() >= MAX_DIFFERENCES {
+            self.expected.pop_front();
+        }
+        self.expected.push_back(Arc::clone(decision));
+    }
+
+    /// Whether the tiers differ on `decision`, which has come back.
+    fn is_different(&mut self, decision: &Arc<str>) -> bool {
+        let before = self.expected.len();
+        self.expected.retain(|expected| expected != decision);
+        self.expected.len() < before
+    }
 }
 
 #[derive(Debug)]
@@ -73,6 +98,12 @@ struct DecisionPage {
 impl Front {
     /// Records `decision` of `question`, where decisions are recorded.
     pub(super) fn record(&mut self, question: &PlacementQuestion, decision: &Decision) {
+        if self.recorder.is_different(&question.decision) {
+            if self.recorder.differences.len() >= MAX_DIFFERENCES {
+                self.recorder.differences.pop_front();
+            }
+            self.recorder.differences.extend(recorded(&self.cluster, question, decision));
+        }
         let most = self.workers.setup().recorded_decisions;
         while self.recorder.decisions.len() >= most.max(1) {
             self.recorder.decisions.pop_front();
@@ -96,7 +127,8 @@ impl Front {
         if !is_own {
             return;
         }
-        match self.recorder.decisions.iter().find(|recorded| *recorded.id == *page.decision) {
+        let Recorder { decisions, differences, .. } = &self.recorder;
+        match differences.iter().chain(decisions).find(|recorded| *recorded.id == *page.decision) {
             Some(recorded) => {
                 let told = recorded.page(&page).to_string();
                 self.reply(Outgoing::new(incoming, told.into(), None));

@@ -15,6 +15,7 @@ use crate::worker::{Ticket, WorkerCommand, WorkerEvent};
 
 use super::bucket::TokenBucket;
 use super::claims::PendingClaims;
+use super::compiled::InterpretedFunctions;
 use super::deadline::Arrivals;
 use super::effects::Effect;
 use super::events::{FrontEvent, Setup, Tick};
@@ -99,6 +100,7 @@ pub struct Front {
     ticks: u64,
     /// The inputs of the last decisions, where they are recorded.
     pub(super) recorder: Recorder,
+    pub(super) interpreted: InterpretedFunctions,
     pub(super) nodes_known: bool,
     pub(super) bus: bool,
     pub(super) stopping: Option<Instant>,
@@ -144,6 +146,7 @@ impl Front {
             started: now.instant,
             ticks: 0,
             recorder: Recorder::default(),
+            interpreted: InterpretedFunctions::default(),
             nodes_known: false,
             bus: false,
             stopping: None,
@@ -296,6 +299,7 @@ impl Front {
                 | WorkerEvent::Running(_)
                 | WorkerEvent::Reading
                 | WorkerEvent::Covered(_)
+                | WorkerEvent::Tiers(..)
                 | WorkerEvent::Waiting(_) => {}
             }
             return;
@@ -307,6 +311,7 @@ impl Front {
             }
             WorkerEvent::Running(running) => slot.runs(running),
             WorkerEvent::Reading | WorkerEvent::Covered(_) => {}
+            WorkerEvent::Tiers(ticket, report) => self.compiled(ticket, report),
             WorkerEvent::Waiting(waiting) => self.wait(place, waiting),
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
             WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),

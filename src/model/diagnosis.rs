@@ -131,6 +131,8 @@ pub struct StepReport {
     pub log: Vec<LogLine>,
     /// The place of the failure in the script, where the step failed and the place is known.
     pub position: Option<Position>,
+    /// The tier that runs each function of the script, a sentence each; kept only where the decision is to be explained.
+    pub tiers: Vec<String>,
 }
 
 impl StepReport {
@@ -147,6 +149,7 @@ impl StepReport {
             scores: Vec::new(),
             log: Vec::new(),
             position: None,
+            tiers: Vec::new(),
         }
     }
 

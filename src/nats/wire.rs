@@ -209,6 +209,9 @@ fn step(report: &StepReport) -> Value {
         if !report.log.is_empty() {
             record.insert("log".to_owned(), json!(report.log));
         }
+        if !report.tiers.is_empty() {
+            record.insert("tiers".to_owned(), json!(report.tiers));
+        }
         if let Some(position) = &report.position {
             record.insert("position".to_owned(), json!(position));
         }

@@ -41,6 +41,8 @@ pub enum ScriptError {
     Thrown(Thrown, Option<Position>),
     /// The script passed a limit at which the engine could stop the script.
     Limit(LimitKind, String),
+    /// The script passed a limit at this place, at which compiled code could be stopped.
+    LimitAt(LimitKind, String, Position),
     /// The machine could not run the script: no fault of the script's.
     Machine(String),
 }
@@ -51,7 +53,7 @@ impl ScriptError {
     pub fn message(&self) -> &str {
         match self {
             Self::Thrown(thrown, _) => &thrown.message,
-            Self::Limit(_, message) | Self::Machine(message) => message,
+            Self::Limit(_, message) | Self::LimitAt(_, message, _) | Self::Machine(message) => message,
         }
     }
 
@@ -64,6 +66,9 @@ impl ScriptError {
                 Failure { position, thrown: Some(thrown), ..Failure::new(FailureName::ScriptError, message) }
             }
             Self::Limit(kind, message) => Failure::limit(kind, message),
+            Self::LimitAt(kind, message, position) => {
+                Failure { position: Some(position), ..Failure::limit(kind, message) }
+            }
             Self::Machine(message) => Failure::new(FailureName::Internal, message),
         }
     }

@@ -36,8 +36,19 @@ impl Default for ScriptLimits {
             log_lines: 100,
             overlay_node_bytes: 64 * 1024,
             overlay_request_bytes: 1024 * 1024,
-            verify_every: 0,
+            verify_every: 1000,
         }
+    }
+}
+
+/// Returns the message about a step that used more than `allowed_ms` of CPU time, on `node` where the limit is that of
+/// one call about a node.
+#[must_use]
+pub fn time_message(step: &str, allowed_ms: u64, node: Option<&str>) -> String {
+    let used = format!("step {step} used more than {allowed_ms} ms of CPU time");
+    match node {
+        Some(node) => format!("{used} on node `{node}`"),
+        None => used,
     }
 }
 

@@ -12,6 +12,7 @@ mod limits;
 mod log;
 mod policy;
 mod source;
+mod tiers;
 pub mod tree;
 
 use std::rc::Rc;
@@ -23,10 +24,11 @@ pub use asked::ScriptRequest;
 pub use coverage::{Coverage, CoverageKind, CoveragePoint, PointCounter, ScriptCounts};
 pub use depends::{RequestPath, key, see_login_alone};
 pub use error::{LoadError, ScriptError};
-pub use limits::ScriptLimits;
+pub use limits::{ScriptLimits, time_message};
 pub use log::LogBook;
 pub use policy::{Absent, Policy};
 pub use source::{Content, Isolation, ScriptSource, SourceText};
+pub use tiers::{FunctionTier, TierChange, TierLedger, TierNews, TierReport};
 
 use crate::model::{Candidate, Cluster, NodeParts};
 
@@ -41,6 +43,10 @@ pub trait Engine {
 
     /// Counts into `coverage` what runs of the scripts that are loaded from now on, where the engine can.
     fn cover(&self, _coverage: &Rc<Coverage>) {}
+
+    /// Writes into `ledger` what becomes of the compiled functions of the scripts that are loaded from now on, where the
+    /// engine compiles.
+    fn tell_tiers(&self, _ledger: &Rc<TierLedger>) {}
 }
 
 /// A compiled script.
@@ -65,8 +71,8 @@ pub trait Script {
         &[]
     }
 
-    /// Returns the tier that runs each function, a sentence each, in languages that have more than one.
-    fn tiers(&self) -> Vec<String> {
+    /// Returns the tier that runs each function, in languages that have more than one.
+    fn tiers(&self) -> Vec<FunctionTier> {
         Vec::new()
     }
 

@@ -32,8 +32,8 @@ use crate::system_clock::unix_ms;
 use super::guard::{self, StepWitness};
 use super::outbox::{Outbox, lock};
 use super::protocol::{
-    CompileProblem, NOBODY, PlacementQuestion, WaitingDecision, WorkerAudience, WorkerCommand, WorkerFrame, WorkerInit,
-    WorkerLimits, WorkerReply,
+    CompileProblem, NOBODY, PlacementQuestion, Ticket, WaitingDecision, WorkerAudience, WorkerCommand, WorkerFrame,
+    WorkerInit, WorkerLimits, WorkerReply,
 };
 use super::watch::{CallWatch, WatchAlarm, Witnessed};
 use super::{answer, attempts, sandbox, seal};
@@ -238,6 +238,7 @@ impl WorkerLoop {
             self.watch.begin(NOBODY, &action, nodes, false);
             while is_idle(socket) && self.evaluator.refresh(&action, PIECE) > 0 {}
             self.watch.end();
+            self.tell_tiers(NOBODY);
         }
     }
 
@@ -269,6 +270,7 @@ impl WorkerLoop {
         self.watch.begin(question.ticket, &question.head.action, nodes, question.narrated);
         let progress = answer::decide(&mut self.evaluator, question, unix_ms());
         self.watch.end();
+        self.tell_tiers(question.ticket);
         if let Some(coverage) = &self.coverage {
             lock(&self.outbox).add(&WorkerFrame::Covered(coverage.take()));
         }
@@ -282,6 +284,13 @@ impl WorkerLoop {
         match outbox.add(&WorkerFrame::Reply(WorkerReply { ticket: question.ticket, decision })) {
             waiting if waiting >= BATCH || start.elapsed() >= SLOW => outbox.flush(),
             _ => Ok(()),
+        }
+    }
+
+    /// Tells the front, with the next frame, what became of compiled functions in the decision of `ticket`.
+    fn tell_tiers(&self, ticket: Ticket) {
+        if let Some(report) = self.evaluator.tier_report() {
+            lock(&self.outbox).add(&WorkerFrame::Tiers(ticket, report));
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::chain::{ChainSet, StepObserver};
 use crate::clock::Overtime;
 use crate::model::LimitKind;
+use crate::script::time_message;
 
 use super::exhaustion;
 use super::outbox::{Outbox, lock};
@@ -111,13 +112,8 @@ pub(super) fn start(
 fn overrun(running: RunningStep, passed: Overtime, allowed_us: u64) -> Overrun {
     let name = running.step.as_deref().unwrap_or("a step");
     let allowed_ms = allowed_us / 1000;
-    let message = match (passed, &running.node) {
-        (Overtime::Call, Some(node)) => {
-            format!("step {name} used more than {allowed_ms} ms of CPU time on node `{node}`")
-        }
-        _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
-    };
     // A step that is past the limit of the whole step is not known to hang on the node of the current call.
-    let node = running.node.filter(|_| passed == Overtime::Call);
+    let node = running.node.clone().filter(|_| passed == Overtime::Call);
+    let message = time_message(name, allowed_ms, node.as_deref());
     Overrun { running: RunningStep { node, ..running }, kind: LimitKind::Time, message }
 }

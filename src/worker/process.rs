@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 use crate::ipc::outgoing::Orders;
 use crate::ipc::process::{ProcessEnd, SupervisedProcess, UnsupervisedProcess, Words};
 use crate::ipc::{awake, frame};
-use crate::script::ScriptCounts;
+use crate::script::{ScriptCounts, TierReport};
 
 use super::child;
 use super::protocol::{
-    CompileProblem, Overrun, RunningStep, WaitingDecision, WorkerAudience, WorkerFrame, WorkerInit, WorkerReply,
+    CompileProblem, Overrun, RunningStep, Ticket, WaitingDecision, WorkerAudience, WorkerFrame, WorkerInit, WorkerReply,
 };
 
 /// The number of replies that a frame usually holds.
@@ -65,6 +65,8 @@ pub enum WorkerEvent {
     Reading,
     /// The counts of the statements and branches that ran, for a test run.
     Covered(Vec<ScriptCounts>),
+    /// What became of compiled functions while this question was decided, whose reply follows.
+    Tiers(Ticket, TierReport),
     /// The worker decided.
     Replies(Vec<WorkerReply>),
     /// A decision came to an executable step.
@@ -200,6 +202,7 @@ async fn ready(reader: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Wor
                 WorkerFrame::Running(_)
                 | WorkerFrame::Reading
                 | WorkerFrame::Covered(_)
+                | WorkerFrame::Tiers(..)
                 | WorkerFrame::Reply(_)
                 | WorkerFrame::Waiting(_)
                 | WorkerFrame::Overrun(_) => {
@@ -223,6 +226,7 @@ fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
             WorkerFrame::Running(running) => WorkerEvent::Running(running),
             WorkerFrame::Reading => WorkerEvent::Reading,
             WorkerFrame::Covered(counts) => WorkerEvent::Covered(counts),
+            WorkerFrame::Tiers(ticket, report) => WorkerEvent::Tiers(ticket, report),
             WorkerFrame::Waiting(waiting) => WorkerEvent::Waiting(waiting),
             WorkerFrame::Overrun(overrun) => WorkerEvent::Overrun(overrun),
             WorkerFrame::Loading(_) | WorkerFrame::Ready { .. } | WorkerFrame::Refused(_) => continue,

@@ -12,7 +12,7 @@ use crate::chain::eligibility::CoolingPolicy;
 use crate::chain::{ChainSet, ChainSpec, LimitRecord, ProgramAnswer, Purpose, StepSource, Subject};
 use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
-use crate::script::ScriptCounts;
+use crate::script::{ScriptCounts, TierReport};
 
 /// The number of a question; later questions have greater numbers.
 pub type Ticket = u64;
@@ -224,6 +224,8 @@ pub enum WorkerFrame {
     Reading,
     /// What of the scripts ran since the last word of this kind, for a test run.
     Covered(Vec<ScriptCounts>),
+    /// What became of compiled functions while this question was decided.
+    Tiers(Ticket, TierReport),
     /// A decision.
     Reply(WorkerReply),
     /// A decision that waits for a program.

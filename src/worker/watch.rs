@@ -28,6 +28,11 @@ pub struct CallWatch {
     /// later step or call.
     alarmed_steps: AtomicU64,
     alarmed_entries: AtomicU64,
+    /// The limits that were used up when the alarm was raised, in microseconds.
+    alarmed_step_us: AtomicU64,
+    alarmed_call_us: AtomicU64,
+    /// The value of `entries` in the last call that began anew: an engine's attempt that came to nothing.
+    abandoned: AtomicU64,
     /// The value of `entries` when an engine acknowledged the alarm.
     acknowledged: AtomicU64,
     /// The CPU time that passed in the code of scripts and does not count as theirs, in microseconds.
@@ -66,7 +71,8 @@ impl Default for CallWatch {
     fn default() -> Self {
         let [busy, exact] = [false; 2].map(AtomicBool::new);
         let [steps, entries, excused_us, paused_us, pauses, entered_us, spent_us] = [0; 7].map(AtomicU64::new);
-        let [alarmed_steps, alarmed_entries, acknowledged] = [u64::MAX; 3].map(AtomicU64::new);
+        let [alarmed_step_us, alarmed_call_us] = [0; 2].map(AtomicU64::new);
+        let [alarmed_steps, alarmed_entries, abandoned, acknowledged] = [u64::MAX; 4].map(AtomicU64::new);
         let (current, wakes) = (Mutex::default(), AlarmCallbacks::default());
         Self {
             busy,
@@ -74,6 +80,9 @@ impl Default for CallWatch {
             entries,
             alarmed_steps,
             alarmed_entries,
+            alarmed_step_us,
+            alarmed_call_us,
+            abandoned,
             acknowledged,
             excused_us,
             paused_us,
@@ -121,6 +130,8 @@ pub(super) struct WatchSample {
     pub(super) steps: u64,
     /// The number of entries into code of scripts and returns from there: odd while such code runs.
     pub(super) entries: u64,
+    /// The value of `entries` in the last call that began anew.
+    pub(super) abandoned: u64,
     /// The CPU time without the excused time, in microseconds.
     pub(super) clock_us: u64,
     /// The excused CPU time since the start of the worker, in microseconds.
@@ -172,11 +183,17 @@ impl CallWatch {
         self.wakes.lock().iter().for_each(|wake| wake());
     }
 
-    /// Raises the alarm for the running step, or for the call alone.
-    pub(super) fn raise_alarm(&self, what: Overtime, at: &WatchSample) {
+    /// Raises the alarm for the running step, or for the call alone, whose limit is `allowed_us` microseconds.
+    pub(super) fn raise_alarm(&self, what: Overtime, at: &WatchSample, allowed_us: u64) {
         match what {
-            Overtime::Step => self.alarmed_steps.store(at.steps, Ordering::Release),
-            Overtime::Call => self.alarmed_entries.store(at.entries, Ordering::Release),
+            Overtime::Step => {
+                self.alarmed_step_us.store(allowed_us, Ordering::Relaxed);
+                self.alarmed_steps.store(at.steps, Ordering::Release);
+            }
+            Overtime::Call => {
+                self.alarmed_call_us.store(allowed_us, Ordering::Relaxed);
+                self.alarmed_entries.store(at.entries, Ordering::Release);
+            }
         }
         self.wake();
     }
@@ -199,7 +216,8 @@ impl CallWatch {
             _ => 0,
         };
         let exact_us = exact.then(|| self.spent_us.load(Ordering::Relaxed) + inside_us);
-        WatchSample { steps, entries, clock_us, excused_us, exact_us }
+        let abandoned = self.abandoned.load(Ordering::Acquire);
+        WatchSample { steps, entries, abandoned, clock_us, excused_us, exact_us }
     }
 
     /// Returns the number of steps that began, and the number of entries into code of scripts and returns from there.
@@ -284,6 +302,14 @@ impl Alarm for WatchAlarm {
         }
     }
 
+    fn allowed_ms(&self, scope: Overtime) -> Option<u64> {
+        let allowed_us = match scope {
+            Overtime::Step => &self.0.alarmed_step_us,
+            Overtime::Call => &self.0.alarmed_call_us,
+        };
+        Some(allowed_us.load(Ordering::Relaxed) / 1000)
+    }
+
     fn on_overtime(&self, wake: Wake) {
         self.0.wakes.lock().push(wake);
     }
@@ -308,6 +334,20 @@ impl Alarm for WatchAlarm {
         self.0.excused_us.fetch_add(pause_us, Ordering::Release);
         self.0.paused_us.store(0, Ordering::Release);
         pause_us
+    }
+
+    fn begin_anew(&self) {
+        self.0.alarmed_steps.store(u64::MAX, Ordering::Relaxed);
+        if self.0.exact.load(Ordering::Relaxed) {
+            self.0.entered_us.store(self.0.clock_us(), Ordering::Relaxed);
+        }
+        // To the watchdog it is a return and the entry into another call.
+        self.0.abandoned.store(self.0.entries.load(Ordering::Relaxed), Ordering::Release);
+        self.0.entries.fetch_add(2, Ordering::Release);
+    }
+
+    fn cpu_us(&self) -> u64 {
+        cpu_us()
     }
 
     fn excuse(&self, us: u64) {

@@ -70,7 +70,7 @@ pub fn start(
                 continue;
             }
             let Some(late) = late else { continue };
-            watch.raise_alarm(late.what, &sample);
+            watch.raise_alarm(late.what, &sample, late.allowed_us);
             let notice_us = if watch.has_acknowledged(&sample) { CLEAR_UP_US } else { REACTION_US };
             if late.used_us > late.allowed_us && scale.since_alarm_us(&sample, &late) > notice_us {
                 end_process(current, late.what, late.allowed_us);
@@ -148,6 +148,9 @@ struct StepSamples {
     number: u64,
     spent_us: u64,
     seen_us: u64,
+    /// The running call, as the counter of entries has it, and what of the step's time was found in it.
+    call: u64,
+    call_us: u64,
     /// The excused time before the step.
     excused_us: u64,
 }
@@ -157,10 +160,17 @@ impl StepSamples {
     fn spent(&mut self, sample: &WatchSample) -> u64 {
         if self.number != sample.steps || self.seen_us == 0 {
             let excused_us = sample.excused_us;
-            *self = Self { number: sample.steps, spent_us: 0, seen_us: sample.clock_us, excused_us };
+            *self = Self { number: sample.steps, seen_us: sample.clock_us, excused_us, ..Self::default() };
+        }
+        if sample.entries != self.call {
+            if sample.abandoned == self.call {
+                self.spent_us = self.spent_us.saturating_sub(self.call_us);
+            }
+            (self.call, self.call_us) = (sample.entries, 0);
         }
         if sample.is_inside() {
-            self.spent_us += sample.clock_us.saturating_sub(self.seen_us);
+            let found_us = sample.clock_us.saturating_sub(self.seen_us);
+            (self.spent_us, self.call_us) = (self.spent_us + found_us, self.call_us + found_us);
         }
         self.seen_us = self.seen_us.max(sample.clock_us);
         sample.exact_us.unwrap_or(self.spent_us)
@@ -174,7 +184,7 @@ mod tests {
     const ALLOWANCE: Allowance = Allowance { step_us: 250_000, call_us: 10_000 };
 
     fn sample(steps: u64, entries: u64, clock_us: u64) -> WatchSample {
-        WatchSample { steps, entries, clock_us, excused_us: 0, exact_us: None }
+        WatchSample { steps, entries, abandoned: u64::MAX, clock_us, excused_us: 0, exact_us: None }
     }
 
     #[test]
@@ -219,6 +229,17 @@ mod tests {
         assert_eq!([0, 250_000, 400_000].map(&mut take), [None; 3], "its own work is excused for as long as a step");
         let alarmed = [500_000, 502_000, 504_000].map(&mut take);
         assert_eq!(alarmed, [Some((250_000, 0)), Some((252_000, 2_000)), Some((254_000, 4_000))]);
+    }
+
+    /// An engine tried compiled code for 40 ms, and gave up.
+    #[test]
+    fn an_attempt_that_came_to_nothing_counts_for_nothing() {
+        let mut step = StepSamples::default();
+        let mut take = |entries: u64, abandoned: u64, clock_us: u64| {
+            step.spent(&WatchSample { abandoned, ..sample(7, entries, clock_us) })
+        };
+        assert_eq!([take(1, u64::MAX, 1_000), take(1, u64::MAX, 41_000)], [0, 40_000]);
+        assert_eq!([take(3, 1, 43_000), take(3, 1, 45_000), take(5, 1, 47_000)], [2_000, 4_000, 6_000]);
     }
 
     #[test]

@@ -399,3 +399,21 @@ async fn ids_are_looked_up_in_a_running_cluster() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[test]
+fn the_tier_of_each_function_is_told() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("a.js");
+    std::fs::write(
+        &path,
+        "function filter(node) { return node.sessions < 9 }\nfunction score(node) { return ~node.sessions }",
+    )
+    .unwrap();
+    let told = Command::cargo_bin("whither").unwrap().arg("check").arg(&path).arg("--tiers").output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("a.js: `filter` is compiled"), "{told}");
+    assert!(told.contains("a.js: `score` is interpreted, because of ") && told.contains(" at 2:"), "{told}");
+    let told = Command::cargo_bin("whither").unwrap().arg("check").arg(&path).arg("--json").output().unwrap();
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&told["tiers"][0]["tier"], &told["tiers"][1]["tier"]), (&json!("compiled"), &json!("interpreted")));
+}

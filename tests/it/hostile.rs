@@ -17,8 +17,11 @@ use site::Site;
 /// Scripts that their own engine stops.
 const RHAI: &str = include_str!("../hostile/rhai.toml");
 
+/// Scripts that are compiled, and stopped in their compiled code.
+const COMPILED: &str = include_str!("../hostile/compiled.toml");
+
 /// The files of cases, each by its name.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("loops", include_str!("../hostile/loops.toml")),
     ("memory", include_str!("../hostile/memory.toml")),
     ("stack", include_str!("../hostile/stack.toml")),
@@ -28,6 +31,7 @@ const FILES: [(&str, &str); 9] = [
     ("returns", include_str!("../hostile/returns.toml")),
     ("language", include_str!("../hostile/language.toml")),
     ("rhai", RHAI),
+    ("compiled", COMPILED),
 ];
 
 #[test]
@@ -79,8 +83,23 @@ async fn one_service_outlives_them_all() {
 #[tokio::test]
 async fn what_an_engine_stops_costs_no_worker() {
     let cases = Case::read(&[RHAI]);
-    let mut site = Site::start(cases).await;
+    let mut site = Site::start_patient(cases).await;
     site.ask_everything().await;
     assert_eq!(site.worker_deaths(), 0);
+    site.stop().await;
+}
+
+/// The same of compiled JavaScript: that each of the scripts is compiled stands in the log.
+#[tokio::test]
+async fn a_loop_in_compiled_code_costs_no_worker() {
+    let cases = Case::read(&[COMPILED]);
+    let files: Vec<_> = cases.iter().map(Case::file).collect();
+    let mut site = Site::start_patient(cases).await;
+    let log = site.log();
+    for file in files {
+        assert!(log.lines().any(|line| line.contains(&file) && line.contains("is compiled")), "{file}: {log}");
+    }
+    site.ask_everything().await;
+    assert_eq!(site.worker_deaths(), 0, "{}", site.log());
     site.stop().await;
 }

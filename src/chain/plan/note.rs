@@ -79,6 +79,7 @@ pub(super) fn reports(
             scores: Vec::new(),
             log: note.take_log(),
             position: None,
+            tiers: Vec::new(),
         }
     });
     reports.collect()

@@ -20,7 +20,7 @@ use super::contender::BenchChain;
 use super::holdings::Holdings;
 use super::latencies::Latencies;
 use super::machine;
-use super::row::{FirstAnswer, Row};
+use super::row::{BenchTier, FirstAnswer, Row};
 use super::users::BenchUsers;
 
 /// The seed of the requests' random bits.
@@ -63,6 +63,7 @@ impl RunPlan {
         runner.tally = DecisionTally::new()?;
         let elapsed = runner.go(self.time, self.changes)?;
         let DecisionTally { latencies, calls, failures, .. } = runner.tally;
+        let tier = BenchTier::of(runner.evaluator.compiled_functions(), runner.evaluator.tiers().len());
         Ok(Row {
             label: contender.label.clone(),
             nodes: size,
@@ -71,6 +72,7 @@ impl RunPlan {
             p99_ns: latencies.p99_ns(),
             elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
             calls,
+            tier,
             memory_bytes: machine::resident_bytes().saturating_sub(before),
             failures: failures.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             first,

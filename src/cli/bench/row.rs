@@ -26,6 +26,8 @@ pub(super) struct Row {
     pub(super) elapsed_ns: u64,
     /// Calls of script functions.
     pub(super) calls: u64,
+    /// What ran the functions of scripts at the end, in languages that have more than one tier.
+    pub(super) tier: Option<BenchTier>,
     /// By how much the process grew, from before the cluster to after the run.
     pub(super) memory_bytes: u64,
     /// Decisions without a node, by name.
@@ -35,6 +37,38 @@ pub(super) struct Row {
     /// The same under another runtime, where that was asked for.
     #[serde(skip)]
     pub(super) peers: Vec<peer::PeerRow>,
+}
+
+/// The tiers that ran the functions of a chain's scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum BenchTier {
+    /// All were compiled.
+    Compiled,
+    /// Some were compiled.
+    Partly,
+    /// None was compiled, or all went back to the interpreter.
+    Interpreted,
+}
+
+impl BenchTier {
+    /// Returns the tier of functions of which `compiled` out of `all` are compiled; nothing where there is none.
+    pub(super) fn of(compiled: usize, all: usize) -> Option<Self> {
+        match (compiled, all) {
+            (_, 0) => None,
+            (0, _) => Some(Self::Interpreted),
+            (compiled, all) if compiled == all => Some(Self::Compiled),
+            _ => Some(Self::Partly),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Compiled => "compiled",
+            Self::Partly => "partly",
+            Self::Interpreted => "interpreted",
+        }
+    }
 }
 
 /// The outcome of the first request: a node, or the reason why none.
@@ -72,6 +106,7 @@ impl Row {
             "p99_ns": self.p99_ns,
             "decisions_per_second": self.per_second(),
             "calls_per_decision": self.calls_each(),
+            "tier": self.tier.map(BenchTier::name),
             "memory_bytes": self.memory_bytes,
             "failures": self.failures,
             "first_node": self.first.node,
@@ -114,9 +149,11 @@ pub(super) fn table(rows: &[Row]) -> String {
     let has_peers = rows.iter().any(|row| !row.peers.is_empty());
     let mut headings = vec!["chain", "nodes", "p50", "p99", "a second", "calls each", "memory"];
     headings.extend(has_peers.then_some("p50 to ours"));
+    let has_tiers = rows.iter().any(|row| row.tier.is_some());
+    headings.extend(has_tiers.then_some("tier"));
     headings.extend(has_failures.then_some("failed"));
     let mut table = table::table(&headings);
-    let numbers = 1..headings.len() - usize::from(has_failures);
+    let numbers = 1..headings.len() - usize::from(has_failures) - usize::from(has_tiers);
     for place in numbers {
         if let Some(column) = table.column_mut(place) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -125,10 +162,12 @@ pub(super) fn table(rows: &[Row]) -> String {
     for row in rows {
         let mut cells = row.cells();
         cells.extend(has_peers.then(|| "1".to_owned()));
+        cells.extend(has_tiers.then(|| row.tier.map(BenchTier::name).unwrap_or_default().to_owned()));
         cells.extend(has_failures.then(|| failed(&row.failures)));
         table.add_row(cells);
         for peer in &row.peers {
             let mut cells = peer.cells(row.nodes, row.p50_ns);
+            cells.extend(has_tiers.then(String::new));
             cells.extend(has_failures.then(|| peer.failed()));
             table.add_row(cells);
         }
@@ -149,6 +188,7 @@ pub(super) mod tests {
             p99_ns: Some(us * 1200),
             elapsed_ns: 2_000_000_000,
             calls: 200 * nodes as u64,
+            tier: None,
             memory_bytes: 3 << 20,
             failures: BTreeMap::new(),
             first: FirstAnswer::default(),
@@ -163,7 +203,10 @@ pub(super) mod tests {
         for words in ["a.js", "10,000", "17.1 µs", "37.2 ms", "100", "3.00 MiB"] {
             assert!(shown.contains(words), "{words}: {shown}");
         }
-        assert!(!shown.contains("failed") && !shown.contains("ours"), "{shown}");
+        assert!(!shown.contains("failed") && !shown.contains("ours") && !shown.contains("tier"), "{shown}");
+        rows[1].tier = BenchTier::of(1, 1);
+        let shown = table(&rows);
+        assert!(shown.contains("tier") && shown.contains("compiled"), "{shown}");
         rows[0].failures = BTreeMap::from([("no-node", 1200), ("script-error", 1)].map(|(n, c)| (n.to_owned(), c)));
         assert!(table(&rows).contains("1,200 no-node, 1 script-error"));
         let widths: std::collections::BTreeSet<_> = shown.lines().map(|line| line.chars().count()).collect();

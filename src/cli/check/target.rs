@@ -11,7 +11,7 @@ use crate::config::{self, Config, ConfigErrors, ConfigNeeds, Files, Loading};
 use crate::engine::{Form, LANGUAGES};
 use crate::host::Disk;
 use crate::host::zone;
-use crate::script::{Content, ScriptLimits};
+use crate::script::{Content, FunctionTier, ScriptLimits};
 
 /// The ids of a cluster's nodes.
 pub(super) type NodeIds = BTreeSet<String>;
@@ -72,7 +72,7 @@ impl Targets {
 
     /// Checks all files.
     pub(super) fn check(&self, ids: Option<&NodeIds>) -> Vec<CheckedFile> {
-        let mut bench = CheckRun { ids, files: BTreeMap::new() };
+        let mut bench = CheckRun { ids, files: BTreeMap::new(), tiers: BTreeMap::new() };
         self.configs.iter().for_each(|path| bench.config(path));
         let mut checker = Checker::new(ScriptLimits::default());
         for path in self.scripts.iter().filter(|path| !bench.has(path)).cloned().collect::<Vec<_>>() {
@@ -81,7 +81,12 @@ impl Targets {
         for path in self.found.iter().filter(|path| !bench.has(path)).cloned().collect::<Vec<_>>() {
             bench.script(&mut checker, &path, true);
         }
-        bench.files.into_values().map(|(file, text, findings)| CheckedFile::new(file, text, findings)).collect()
+        let tiers = bench.tiers;
+        let files = bench.files.into_iter().map(|(path, (file, text, findings))| {
+            let tiers = tiers.get(&path).cloned().unwrap_or_default();
+            CheckedFile { tiers, ..CheckedFile::new(file, text, findings) }
+        });
+        files.collect()
     }
 }
 
@@ -116,6 +121,8 @@ type Checked = (Arc<str>, Arc<str>, Vec<Finding>);
 struct CheckRun<'a> {
     ids: Option<&'a NodeIds>,
     files: BTreeMap<PathBuf, Checked>,
+    /// The tiers of the scripts' functions, by path.
+    tiers: BTreeMap<PathBuf, Vec<FunctionTier>>,
 }
 
 impl CheckRun<'_> {
@@ -168,6 +175,7 @@ impl CheckRun<'_> {
             Content::Text(text) => text.to_string(),
             Content::Binary(_) => String::new(),
         };
+        self.tiers.insert(Disk.absolute(path), report.tiers.clone());
         let mut findings = report.findings.clone();
         findings.extend(self.ids.map(|ids| unknown_ids(&report.ids, ids)).unwrap_or_default());
         self.put(path, &text, findings);

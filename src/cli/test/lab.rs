@@ -231,7 +231,7 @@ impl<'a> TestWorker<'a> {
                     running = now;
                     continue;
                 }
-                Ok(Some((_, WorkerEvent::Reading))) => continue,
+                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Tiers(..)))) => continue,
                 Ok(Some((_, WorkerEvent::Covered(counts)))) => {
                     let mut book = book.borrow_mut();
                     counts.iter().for_each(|counts| book.add(&path_of(base, &counts.file), counts));

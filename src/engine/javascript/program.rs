@@ -13,12 +13,12 @@ use boa_engine::{Context, JsNativeError, JsResult, JsValue, Source as Text};
 
 use crate::engine::Settings;
 use crate::model::{Node, NodeParts, Position, SlotIndex, Thrown};
-#[cfg(feature = "wasm")]
-use crate::script::ScriptLimits;
 use crate::script::{
     CallContext, Coverage, Engine, LoadError, NodeFunction, PointCounter, RequestPath, Run, Script, ScriptError,
     ScriptShape, ScriptSource, see_login_alone,
 };
+#[cfg(feature = "wasm")]
+use crate::script::{FunctionTier, ScriptLimits, TierLedger};
 
 use super::analysis::depends::Depends;
 use super::analysis::global_use::GlobalUse;
@@ -55,6 +55,9 @@ struct JavaScriptEngine {
     isolate: RefCell<Option<Rc<Isolate>>>,
     /// The counts of what runs, where coverage is wanted.
     coverage: RefCell<Option<Rc<Coverage>>>,
+    /// Where it is written what becomes of compiled functions.
+    #[cfg(feature = "wasm")]
+    ledger: RefCell<Option<Rc<TierLedger>>>,
     /// What compiles functions, once one is there to be compiled; absent where it does not start.
     #[cfg(feature = "wasm")]
     compiler: OnceCell<Option<ModuleCompiler>>,
@@ -69,6 +72,8 @@ impl JavaScript {
             collector,
             isolate,
             coverage,
+            #[cfg(feature = "wasm")]
+            ledger: RefCell::default(),
             #[cfg(feature = "wasm")]
             compiler: OnceCell::new(),
         }))
@@ -135,6 +140,11 @@ impl Engine for JavaScript {
         *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
     }
 
+    #[cfg(feature = "wasm")]
+    fn tell_tiers(&self, ledger: &Rc<TierLedger>) {
+        *self.0.ledger.borrow_mut() = Some(Rc::clone(ledger));
+    }
+
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
         self.load_program(source).map(|program| Box::new(program) as Box<dyn Script>)
     }
@@ -196,7 +206,8 @@ impl JavaScript {
         {
             let what = (program.shape, &entry);
             let has_global = |name: &str| isolate.globals.has(name);
-            program.tiers = Some(Tiers::compile(&parsed.tree, &parsed.moves, what, compiler, &has_global));
+            let scribe = (&source.file, self.0.ledger.borrow().clone());
+            program.tiers = Some(Tiers::compile(&parsed.tree, &parsed.moves, what, (compiler, scribe), &has_global));
         }
         program.remarks = undeclared(program.survey(), &isolate.globals, &source.file);
         Ok(program)
@@ -404,9 +415,9 @@ impl Script for JavaScriptProgram {
     }
 
     #[cfg(feature = "wasm")]
-    fn tiers(&self) -> Vec<String> {
+    fn tiers(&self) -> Vec<FunctionTier> {
         let tiers = self.tiers.iter().flat_map(Tiers::each);
-        tiers.map(|(function, tier)| format!("`{function}` is {tier}")).collect()
+        tiers.map(|(function, tier)| FunctionTier { function, interpreted: tier.interpreted() }).collect()
     }
 
     fn remarks(&self) -> &[LoadError] {

@@ -1,11 +1,21 @@
 //! One run of a script of which a function is compiled: compiled code answers, or Boa does.
 
-use crate::model::diagnosis::LogLevel;
-use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError};
+use std::sync::Arc;
 
-use super::compiled::{BailCause, Compiled, ModuleCompiler, Occasion, Tier, Tiers, Unanswered};
+use crate::clock::Overtime;
+use crate::model::diagnosis::LogLevel;
+use crate::model::{LimitKind, Position};
+use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError, time_message};
+
+use super::compiled::{
+    BailCause, Compiled, MAX_LIST_ELEMENTS, ModuleCompiler, Occasion, PassedLimit, Tier, Tiers, Unanswered,
+};
 use super::program::JavaScriptProgram;
 use super::run::JavaScriptRun;
+
+/// A call that compiled code answered in so many microseconds at most is compared with Boa: Boa may take some hundred
+/// times as long, and cannot be stopped.
+const COMPARED_US: u64 = 500;
 
 /// A run of a script.
 pub(super) struct TieredRun<'a> {
@@ -62,12 +72,13 @@ impl<'a> TieredRun<'a> {
     fn ask_compiled(&self, compiled: &Compiled, call: Call<'_>) -> Result<Option<CallAnswer>, Unanswered> {
         let (compiler, occasion) = (self.compiler, self.occasion);
         let about = |candidate, argument: Argument<'_>| {
-            compiled.ask(|machine| machine.about(compiler, occasion, candidate, argument))
+            compiled.ask(compiler, |machine, code| machine.about((compiler, code), occasion, candidate, argument))
         };
         match call {
             Call::Balance(candidates) => {
                 let limits = self.program.limits();
-                let returned = compiled.ask(|machine| machine.balance(compiler, occasion, candidates, limits))?;
+                let returned = compiled
+                    .ask(compiler, |machine, code| machine.balance((compiler, code), occasion, candidates, limits))?;
                 Ok(returned.map(CallAnswer::Returned))
             }
             Call::Key => Ok(None),
@@ -83,9 +94,11 @@ impl<'a> TieredRun<'a> {
         if expected.as_ref().is_ok_and(|expected| is_same(expected, &said)) {
             return Ok(said);
         }
-        compiled.retire("its compiled code said something else than Boa".to_owned());
+        let cut = |text: String| program.limits().cut(&text);
+        let (ours, boas) = (cut(format!("{said:?}")), cut(format!("{expected:?}")));
+        compiled.differed(ours.clone(), boas.clone(), expected.is_err());
         let told = format!(
-            "compiled code said {said:?}, Boa {expected:?}: Boa's answer counts, and the function is interpreted from now \
+            "compiled code said {ours}, Boa {boas}: Boa's answer counts, and the function is interpreted from now \
              on; please report this with the script"
         );
         self.occasion.scene.log.write(LogLevel::Warn, &told);
@@ -103,20 +116,58 @@ fn is_same(left: &CallAnswer, right: &CallAnswer) -> bool {
     }
 }
 
+impl TieredRun<'_> {
+    /// Boa's answer in place of compiled code's, whose attempt counts for nothing.
+    fn ask_boa_instead(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
+        self.compiler.alarm().begin_anew();
+        self.ask_boa(call)
+    }
+
+    /// The error of a script that passed `limit` in the loop at `place`: in the words that are said of it where its
+    /// worker has to end.
+    fn passed(&self, limit: PassedLimit, place: Option<(u32, u32)>, call: Call<'_>) -> ScriptError {
+        let file = self.program.wrapper().file();
+        let (kind, message) = match limit {
+            PassedLimit::Time(scope) => {
+                let node = match call {
+                    Call::Filter(candidate, _) | Call::Score(candidate, _) if scope == Overtime::Call => {
+                        self.occasion.scene.cluster.node(candidate.slot)
+                    }
+                    _ => None,
+                };
+                let allowed_ms = self.compiler.alarm().allowed_ms(scope).unwrap_or_default();
+                (LimitKind::Time, time_message(file, allowed_ms, node.map(|node| &**node.id())))
+            }
+            PassedLimit::Length => {
+                (LimitKind::Memory, format!("step {file} made a list of more than {MAX_LIST_ELEMENTS} elements"))
+            }
+        };
+        match place {
+            Some((line, column)) => {
+                ScriptError::LimitAt(kind, message, Position { file: Arc::from(file), line, column })
+            }
+            None => ScriptError::Limit(kind, message),
+        }
+    }
+}
+
 impl Run for TieredRun<'_> {
     fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
         let Some(compiled) = self.compiled(call) else { return self.ask_boa(call) };
+        let is_due = compiled.is_due(self.program.limits().verify_every);
+        let start_us = if is_due { self.compiler.alarm().cpu_us() } else { 0 };
         match self.ask_compiled(compiled, call) {
-            Ok(Some(said)) if compiled.is_checked(self.program.limits().verify_every) => {
+            Ok(Some(said)) if is_due && self.compiler.alarm().cpu_us() - start_us <= COMPARED_US => {
                 self.check(compiled, call, said)
             }
             Ok(Some(said)) => Ok(said),
             Ok(None) => {
                 compiled.count(BailCause::Kind);
-                self.ask_boa(call)
+                self.ask_boa_instead(call)
             }
-            // Whatever used up its time does so in Boa too, where the watchdog knows what to say of it and of whom.
-            Err(Unanswered::Bailed(_) | Unanswered::Late) => self.ask_boa(call),
+            Err(Unanswered::Bailed(_) | Unanswered::Full) => self.ask_boa_instead(call),
+            // Nothing was logged before, because compiled code does not log, and Boa would get no further.
+            Err(Unanswered::Passed(limit, place)) => Err(self.passed(limit, place, call)),
         }
     }
 }

@@ -137,7 +137,7 @@ impl Case {
     }
 
     /// The script's file.
-    fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         format!("{}.{}", self.name, self.language)
     }
 

@@ -24,15 +24,30 @@ fn a_script_that_never_ends_is_stopped_and_named() {
     }
 }
 
-/// A pure function that hangs on a node's document costs that node; one that asks for the request costs the request.
+/// A function that hangs on a node costs that node where it is pure, and where its compiled code is stopped from inside;
+/// an interpreted one that asks for the request costs the request.
 #[test]
 fn a_node_that_a_script_hangs_on_is_left_out_or_named() {
     let pure = "function score(node) { if (node.id === 'c') while (true) ; return node.id === 'b' ? 2 : 1 }";
     let told = place_by_script(&scripted(pure), &["--explain"]);
     chose(&told, "b");
     assert!(told.stderr.contains("1 over a limit (c)") && told.stderr.contains("node `c`"), "{}", told.stderr);
-    let asking = "function score(node, request) { if (node.id === 'c') while (true) ; return 1 }";
+    let asking = "function score(node, request) { if (node.id === 'c') while (true) ; return node.id === 'b' ? 2 : 1 }";
+    let told = place_by_script(&scripted(asking), &["--explain"]);
+    chose(&told, "b");
+    assert!(told.stderr.contains("1 over a limit (c)") && told.stderr.contains("node `c`"), "{}", told.stderr);
+    // What logs is interpreted.
+    let asking = "function score(node, request) { console.log(1); if (node.id === 'c') while (true) ; return 1 }";
     failed(&place_by_script(&scripted(asking), &[]), 5, &["script-limit", "node `c`", "step.js"]);
+}
+
+#[test]
+fn the_loop_in_which_compiled_code_was_stopped_is_named() {
+    let script = "function (input) {\n  let n = 0\n  for (const node of input.nodes) n += node.sessions\n  \
+                  while (n >= 0) n += 1\n  return 'b'\n}";
+    failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "CPU time (at step.js:4:10)"]);
+    let script = "input => { const all = []; for (;;) all.push(input.nodes.length) }";
+    failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "4194304 elements (at step.js:1:"]);
 }
 
 #[test]

@@ -402,7 +402,16 @@ fn put(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// Writes the config; `WHITHER_VERIFY_EVERY` sets `limits.verify_every` in it, so that the same tests run with compiled
+/// JavaScript compared at every call (1), or with the interpreter alone (0).
 fn write_config(folder: &Path, urls: &[String], lines: &str, http: u16, chains: &str) {
+    let chains = match std::env::var("WHITHER_VERIFY_EVERY") {
+        Ok(every) if chains.contains("[limits]\n") && !chains.contains("verify_every") => {
+            chains.replace("[limits]\n", &format!("[limits]\nverify_every = {every}\n"))
+        }
+        Ok(every) if !chains.contains("verify_every") => format!("{chains}\n[limits]\nverify_every = {every}\n"),
+        _ => chains.to_owned(),
+    };
     let config = format!("[nats]\nurl = {urls:?}\n{lines}\n[http]\nlisten = \"127.0.0.1:{http}\"\n{chains}");
     std::fs::write(folder.join("whither.toml"), config).unwrap();
 }

@@ -264,9 +264,28 @@ pub(in super::super) enum BailCause {
     Memory,
     /// A conversion that is not compiled.
     Conversion,
+    /// A list grew longer than any list may be: no bail-out but a limit that was passed.
+    Length,
 }
 
 impl BailCause {
+    /// Every cause.
+    pub(super) const ALL: [Self; 7] =
+        [Self::Kind, Self::Throws, Self::Logs, Self::Changed, Self::Memory, Self::Conversion, Self::Length];
+
+    /// The cause as metrics name it.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Kind => "kind",
+            Self::Throws => "throws",
+            Self::Logs => "logs",
+            Self::Changed => "changed",
+            Self::Memory => "memory",
+            Self::Conversion => "conversion",
+            Self::Length => "length",
+        }
+    }
+
     /// The cause in words.
     pub(super) fn words(self) -> &'static str {
         match self {
@@ -276,13 +295,13 @@ impl BailCause {
             Self::Changed => "a list that changes while it is walked",
             Self::Memory => "want of memory",
             Self::Conversion => "a conversion that is not compiled",
+            Self::Length => "a list that is too long",
         }
     }
 
     /// The cause with this number.
     pub(super) fn of(number: i32) -> Self {
-        let all = [Self::Kind, Self::Throws, Self::Logs, Self::Changed, Self::Memory, Self::Conversion];
-        all.into_iter().find(|cause| *cause as i32 == number).unwrap_or(Self::Kind)
+        Self::ALL.into_iter().find(|cause| *cause as i32 == number).unwrap_or(Self::Kind)
     }
 }
 

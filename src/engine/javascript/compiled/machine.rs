@@ -1,19 +1,22 @@
 //! Compiled functions: the engine that they run in, what is compiled once, and the one instance that answers.
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use regress::{Flags, Regex};
-use wasmtime::{Config, Engine, Global, InstancePre, Linker, Module, Store, Trap, TypedFunc, Val as WasmVal};
+use wasmtime::{
+    Config, Engine, Global, InstancePre, Linker, Module, Store, Trap, TypedFunc, Val as WasmVal, WasmBacktrace,
+};
 
 use crate::chain::candidates::Places;
-use crate::clock::{Alarm, Dice};
+use crate::clock::{Alarm, Dice, Overtime};
 use crate::model::{Candidate, Cluster};
 use crate::script::{Argument, CallContext, Element, ReturnedValue, Score, ScriptLimits, ScriptRequest};
 use serde_json::Value;
 
 use super::cells::Full;
-use super::emit;
+use super::emit::{self, LoopSpan};
 use super::host::{self, Surroundings, read_list};
 use super::ir::BailCause;
 use super::lower::Lowered;
@@ -24,6 +27,10 @@ use super::value::{self, Kind, kind};
 
 /// Stack of compiled code in bytes.
 const STACK_BYTES: usize = 512 << 10;
+/// So many functions of a module are looked at for the loop that a call was in: what a script calls is written out.
+const FRAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
+/// Memory that an instance may keep from call to call, beside its columns.
+const KEPT_BYTES: usize = 64 << 20;
 /// How often a call is made again where somebody else's time was up.
 const TRIES: usize = 3;
 
@@ -42,7 +49,7 @@ impl ModuleCompiler {
     /// What it says.
     pub(in super::super) fn new(alarm: &Rc<dyn Alarm>) -> wasmtime::Result<Self> {
         let mut config = Config::new();
-        config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(None);
+        config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(Some(FRAMES));
         // A sealed process makes no files in memory, which copies of an image would be.
         config.memory_init_cow(false);
         let engine = Engine::new(&config)?;
@@ -51,6 +58,19 @@ impl ModuleCompiler {
         let ringing = engine.clone();
         alarm.on_overtime(Box::new(move || ringing.increment_epoch()));
         Ok(Self { linker, engine, alarm: Rc::clone(alarm), runs: Cell::default() })
+    }
+
+    /// What counts the time of scripts.
+    pub(in super::super) fn alarm(&self) -> &dyn Alarm {
+        &*self.alarm
+    }
+
+    /// Does `work` of our own, in time that is not the script's.
+    pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.alarm.pause();
+        let result = work();
+        self.alarm.resume();
+        result
     }
 
     /// A number that no other run had.
@@ -64,7 +84,8 @@ impl ModuleCompiler {
     /// # Errors
     /// What wasmtime says, or a pattern that it does not know.
     pub(super) fn compile(&self, lowered: Lowered, strings: &Strings) -> Result<CompiledCode, String> {
-        let module = Module::new(&self.engine, emit::module(&lowered)).map_err(|error| format!("{error:#}"))?;
+        let emitted = emit::module(&lowered);
+        let module = Module::new(&self.engine, &emitted.bytes).map_err(|error| format!("{error:#}"))?;
         let ready = self.linker.instantiate_pre(&module).map_err(|error| format!("{error:#}"))?;
         let patterns = lowered.patterns.iter().map(|(source, flags)| {
             if !source.is_ascii() || flags.contains(['u', 'v']) {
@@ -76,18 +97,32 @@ impl ModuleCompiler {
         let patterns = patterns.collect::<Result<_, _>>()?;
         let Lowered { parameters, paths, writes_lists, .. } = lowered;
         let owner = if writes_lists { Owner::Script } else { Owner::Shared };
-        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings: strings.clone() })
+        let (own, loops) = (emitted.run, emitted.loops);
+        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings: strings.clone(), own, loops })
     }
 }
 
 /// A compiled function.
-pub(super) struct CompiledCode {
+pub(in super::super) struct CompiledCode {
     ready: InstancePre<Surroundings>,
     parameters: usize,
     paths: Paths,
     owner: Owner,
     patterns: Vec<Regex>,
     strings: Strings,
+    /// The index of the script's own function, and where its loops are.
+    own: u32,
+    loops: Vec<LoopSpan>,
+}
+
+impl CompiledCode {
+    /// The line and column of the innermost loop in which a call was that ended with `error`.
+    fn place(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
+        let frames = error.downcast_ref::<WasmBacktrace>()?.frames();
+        let at = frames.iter().find(|frame| frame.func_index() == self.own)?.func_offset()?;
+        let around = self.loops.iter().filter(|span| (span.bytes.0..span.bytes.1).contains(&at));
+        around.max_by_key(|span| span.bytes.0).map(|span| span.place)
+    }
 }
 
 /// Why a compiled function gave no answer.
@@ -95,13 +130,24 @@ pub(super) struct CompiledCode {
 pub(in super::super) enum Unanswered {
     /// It gave up: Boa answers.
     Bailed(BailCause),
-    /// Its time is up: Boa is asked, and stopped by those who stop it.
-    Late,
+    /// The nodes do not fit into its memory: Boa answers from now on.
+    Full,
+    /// The script passed a limit, in the loop at this line and column.
+    Passed(PassedLimit, Option<(u32, u32)>),
+}
+
+/// A limit that compiled code passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum PassedLimit {
+    /// Its time is up.
+    Time(Overtime),
+    /// A list is too long.
+    Length,
 }
 
 impl From<Full> for Unanswered {
     fn from(_: Full) -> Self {
-        Self::Bailed(BailCause::Memory)
+        Self::Full
     }
 }
 
@@ -157,7 +203,7 @@ impl Machine {
     /// Asks the whole-list function. Nothing where what it returned is for Boa to say.
     pub(in super::super) fn balance(
         &mut self,
-        compiler: &ModuleCompiler,
+        (compiler, code): (&ModuleCompiler, &CompiledCode),
         occasion: Occasion<'_>,
         candidates: &[Candidate],
         limits: &ScriptLimits,
@@ -174,7 +220,7 @@ impl Machine {
         self.store.data_mut().moment = Some(asked.moment.clone());
         let dice = Dice::new(asked.seed, occasion.scene.step, "");
         let request = value::object(super::paths::REQUEST, REQUEST_AT);
-        let said = self.enter(compiler, (request, 0), Some(dice), end);
+        let said = self.enter((compiler, code), (request, 0), Some(dice), end);
         let returned = said.map(|bits| self.returned(bits, candidates, cluster, limits));
         self.store.data_mut().strings.truncate(texts);
         returned
@@ -183,7 +229,7 @@ impl Machine {
     /// Asks a function of one node.
     pub(in super::super) fn about(
         &mut self,
-        compiler: &ModuleCompiler,
+        (compiler, code): (&ModuleCompiler, &CompiledCode),
         occasion: Occasion<'_>,
         candidate: &Candidate,
         argument: Argument<'_>,
@@ -210,7 +256,7 @@ impl Machine {
         self.store.data_mut().moment = scene.asked.map(|asked| asked.moment.clone());
         let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, node.id()));
         let row = row.map_err(|_too_many| Full)?;
-        let said = self.enter(compiler, (value::object(NODE, row), second), dice, end);
+        let said = self.enter((compiler, code), (value::object(NODE, row), second), dice, end);
         let said = said.map(|bits| self.said(bits));
         self.store.data_mut().strings.truncate(texts);
         said
@@ -219,13 +265,15 @@ impl Machine {
     /// Tells the table what has changed. Where that is much, it is work of the engine's own: the script's clock stands
     /// still meanwhile.
     fn tell(&mut self, compiler: &ModuleCompiler, cluster: &Cluster) -> Result<bool, Full> {
-        if self.table.is_near(cluster) {
+        if self.table.is_near(&self.store, cluster) {
             return self.table.tell(&mut self.store, cluster);
         }
-        compiler.alarm.pause();
-        let told = self.table.tell(&mut self.store, cluster);
-        compiler.alarm.resume();
-        told
+        compiler.own_work(|| self.table.tell(&mut self.store, cluster))
+    }
+
+    /// Whether the last call left more memory behind than an instance may keep.
+    pub(super) fn is_swollen(&self) -> bool {
+        self.memory.data_size(&self.store) > KEPT_BYTES + self.table.end() as usize
     }
 
     /// Writes the request of a run down, unless it is there.
@@ -255,7 +303,7 @@ impl Machine {
     /// Runs the function.
     fn enter(
         &mut self,
-        compiler: &ModuleCompiler,
+        (compiler, code): (&ModuleCompiler, &CompiledCode),
         (first, second): (u64, u64),
         dice: Option<Dice>,
         end: u32,
@@ -274,13 +322,16 @@ impl Machine {
             match said {
                 Ok(bits) => return Ok(bits as u64),
                 Err(error) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => {
-                    if compiler.alarm.overtime().is_some() {
-                        return Err(Unanswered::Late);
+                    if let Some(overtime) = compiler.alarm.overtime() {
+                        return Err(Unanswered::Passed(PassedLimit::Time(overtime), code.place(&error)));
                     }
                 }
-                Err(_) => {
+                Err(error) => {
                     let number = self.cause.get(&mut self.store).i32().unwrap_or_default();
-                    return Err(Unanswered::Bailed(self.store.data().cause.unwrap_or_else(|| BailCause::of(number))));
+                    return Err(match self.store.data().cause.unwrap_or_else(|| BailCause::of(number)) {
+                        BailCause::Length => Unanswered::Passed(PassedLimit::Length, code.place(&error)),
+                        cause => Unanswered::Bailed(cause),
+                    });
                 }
             }
         }

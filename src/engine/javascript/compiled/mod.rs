@@ -24,6 +24,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub(super) use emit::MAX_LIST_ELEMENTS;
 pub(super) use ir::BailCause;
-pub(super) use machine::{ModuleCompiler, Occasion, Unanswered};
+pub(super) use machine::{ModuleCompiler, Occasion, PassedLimit, Unanswered};
 pub(super) use tier::{Compiled, Tier, Tiers};

@@ -21,6 +21,8 @@ use super::value::{self, LIST_BYTES};
 
 /// So many changes are written within the script's own time: to stop its clock takes two system calls.
 const FEW_CHANGES: u64 = 8;
+/// So many bytes of documents may be looked at meanwhile.
+const FEW_BYTES: usize = 32 << 10;
 /// Where the request's record lies.
 pub(super) const REQUEST_AT: u32 = 2048;
 /// Where columns begin.
@@ -83,10 +85,27 @@ impl NodeTable {
         }
     }
 
-    /// Whether little has changed in `cluster` since the last time.
-    pub(super) fn is_near(&self, cluster: &Cluster) -> bool {
-        let told = self.told.as_ref().filter(|(identity, _)| identity.is_same(cluster.identity()));
-        told.is_some_and(|(_, generation)| cluster.generation().saturating_sub(*generation) <= FEW_CHANGES)
+    /// Whether so little has changed in `cluster` since the last time that it is written in no time.
+    pub(super) fn is_near(&self, store: &Store<Surroundings>, cluster: &Cluster) -> bool {
+        let Some(told) = self.told_generation(cluster) else { return false };
+        if cluster.generation() == told {
+            return true;
+        }
+        let is_few = cluster.generation().saturating_sub(told) <= FEW_CHANGES && self.has_room(store, cluster);
+        let Some(mut changed) = cluster.changed_since(told).filter(|_| is_few) else { return false };
+        let bytes = |slot| cluster.node(slot).map_or(0, |node| node.report().text.len());
+        changed.try_fold(0, |sum, slot| Some(sum + bytes(slot)).filter(|sum| *sum <= FEW_BYTES)).is_some()
+    }
+
+    /// The generation of `cluster` that is in the table.
+    fn told_generation(&self, cluster: &Cluster) -> Option<u64> {
+        let is_known = |told: &&(ClusterIdentity, u64)| told.0.is_same(cluster.identity());
+        self.told.as_ref().filter(is_known).map(|(_, generation)| *generation)
+    }
+
+    /// Whether there is room for changes, so that not everything has to be written anew.
+    fn has_room(&self, store: &Store<Surroundings>, cluster: &Cluster) -> bool {
+        cluster.slots() <= self.rows && self.end < MAX_END && store.data().strings.bytes() < MAX_TEXTS
     }
 
     /// Writes what has changed in `cluster` since the last time; whether anything was done.
@@ -95,14 +114,12 @@ impl NodeTable {
     /// Where there is no room.
     pub(super) fn tell(&mut self, store: &mut Store<Surroundings>, cluster: &Cluster) -> Result<bool, Full> {
         let generation = cluster.generation();
-        let is_known = |told: &(ClusterIdentity, u64)| told.0.is_same(cluster.identity());
-        let told = self.told.as_ref().filter(|told| is_known(told)).map(|(_, generation)| *generation);
+        let told = self.told_generation(cluster);
         if told == Some(generation) {
             return Ok(false);
         }
         store.data_mut().strings.truncate(self.texts);
-        let changed = told
-            .filter(|_| cluster.slots() <= self.rows && self.end < MAX_END && store.data().strings.bytes() < MAX_TEXTS);
+        let changed = told.filter(|_| self.has_room(store, cluster));
         match changed.and_then(|told| cluster.changed_since(told).map(|changed| (told, changed))) {
             Some((told, changed)) => {
                 for slot in changed {
@@ -116,6 +133,10 @@ impl NodeTable {
                 self.lay_out(store, cluster)?;
                 for (slot, _) in cluster.nodes() {
                     self.write_row(store, cluster, slot, 0)?;
+                }
+                // What is full from the start would be written anew for every request.
+                if !self.has_room(store, cluster) {
+                    return Err(Full);
                 }
             }
         }

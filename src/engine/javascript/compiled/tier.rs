@@ -4,9 +4,10 @@
 //! asked again, nor is one that keeps giving up.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::script::{NodeFunction, PerNode, ScriptShape};
+use crate::script::{NodeFunction, PerNode, ScriptShape, TierChange, TierLedger, TierNews};
 
 use super::super::analysis::edits::Moves;
 use super::super::analysis::source::EntryPoint;
@@ -38,6 +39,28 @@ pub(in super::super) struct Compiled {
     bails: RefCell<Vec<(BailCause, u64)>>,
     /// Why it is not asked any more.
     retired: RefCell<Option<String>>,
+    scribe: TierScribe,
+}
+
+/// Writes down what becomes of a function, where anybody wants to know.
+struct TierScribe {
+    step: Arc<str>,
+    function: &'static str,
+    ledger: Option<Rc<TierLedger>>,
+}
+
+impl TierScribe {
+    fn bailed(&self, cause: BailCause) {
+        self.ledger.iter().for_each(|ledger| ledger.bailed(&self.step, cause.label()));
+    }
+
+    fn note(&self, what: TierChange) {
+        let (step, function) = (&self.step, self.function);
+        let news = |what| TierNews { step: Arc::clone(step), function: function.to_owned(), what };
+        if let Some(ledger) = &self.ledger {
+            ledger.note(news(what));
+        }
+    }
 }
 
 /// The functions of a script.
@@ -55,7 +78,7 @@ impl Tiers {
         tree: &Tree,
         moves: &Moves,
         (shape, entry): (ScriptShape, &EntryPoint),
-        compiler: &ModuleCompiler,
+        (compiler, (step, ledger)): (&ModuleCompiler, (&Arc<str>, Option<Rc<TierLedger>>)),
         has_global: &dyn Fn(&str) -> bool,
     ) -> Self {
         let compile = |target: CompileTarget<'_>| {
@@ -67,7 +90,10 @@ impl Tiers {
                 compiler.compile(lowered, &strings).map_err(|construct| Uncompiled { line: 1, column: 1, construct })
             });
             match code {
-                Ok(code) => Tier::Compiled(Box::new(Compiled::new(code))),
+                Ok(code) => {
+                    let scribe = TierScribe { step: Arc::clone(step), function: target.name(), ledger: ledger.clone() };
+                    Tier::Compiled(Box::new(Compiled::new(code, scribe)))
+                }
                 Err(uncompiled) => Tier::Interpreted(uncompiled),
             }
         };
@@ -110,64 +136,78 @@ impl Tier {
             Self::Compiled(_) | Self::Interpreted(_) => None,
         }
     }
-}
 
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Why Boa runs it, where Boa does.
+    pub(in super::super) fn interpreted(&self) -> Option<String> {
         match self {
             Self::Interpreted(Uncompiled { line, column, construct }) => {
-                write!(f, "interpreted, because of {construct} at {line}:{column}")
+                Some(format!("of {construct} at {line}:{column}"))
             }
-            Self::Compiled(compiled) => match &*compiled.retired.borrow() {
-                Some(why) => write!(f, "interpreted, because {why}"),
-                None => f.write_str("compiled"),
-            },
+            Self::Compiled(compiled) => compiled.retired.borrow().clone(),
         }
     }
 }
 
 impl Compiled {
-    fn new(code: CompiledCode) -> Self {
+    fn new(code: CompiledCode, scribe: TierScribe) -> Self {
         Self {
             code,
             machine: RefCell::default(),
             calls: Cell::default(),
             bails: RefCell::default(),
             retired: RefCell::default(),
+            scribe,
         }
     }
 
     /// Lets `ask` ask the instance, and counts what comes of it.
     pub(in super::super) fn ask<T>(
         &self,
-        ask: impl FnOnce(&mut Machine) -> Result<T, Unanswered>,
+        compiler: &ModuleCompiler,
+        ask: impl FnOnce(&mut Machine, &CompiledCode) -> Result<T, Unanswered>,
     ) -> Result<T, Unanswered> {
         self.calls.set(self.calls.get() + 1);
-        let answer = self.asked(ask);
+        let answer = self.asked(compiler, ask);
         match &answer {
             Err(Unanswered::Bailed(cause)) => self.count(*cause),
-            Err(Unanswered::Late) | Ok(_) => {}
+            Err(Unanswered::Full) => {
+                self.give_up("the nodes do not fit into the memory of its compiled code".to_owned())
+            }
+            Err(Unanswered::Passed(..)) | Ok(_) => {}
         }
         answer
     }
 
-    fn asked<T>(&self, ask: impl FnOnce(&mut Machine) -> Result<T, Unanswered>) -> Result<T, Unanswered> {
-        let mut machine = self.machine.borrow_mut();
-        let machine = match &mut *machine {
+    fn asked<T>(
+        &self,
+        compiler: &ModuleCompiler,
+        ask: impl FnOnce(&mut Machine, &CompiledCode) -> Result<T, Unanswered>,
+    ) -> Result<T, Unanswered> {
+        let mut kept = self.machine.borrow_mut();
+        let machine = match &mut *kept {
             Some(machine) => machine,
             // An instance that does not start is a reason to give up, each time until it is given up on.
-            none => none.insert(Machine::new(&self.code).map_err(|_error| Unanswered::Bailed(BailCause::Memory))?),
+            none => none.insert(
+                compiler
+                    .own_work(|| Machine::new(&self.code))
+                    .map_err(|_error| Unanswered::Bailed(BailCause::Memory))?,
+            ),
         };
-        ask(machine)
+        let answer = ask(machine, &self.code);
+        if machine.is_swollen() {
+            *kept = None;
+        }
+        answer
     }
 
-    /// Whether the answer that was just given is to be compared with Boa's, which one in `every` is.
-    pub(in super::super) fn is_checked(&self, every: u32) -> bool {
-        every > 0 && self.calls.get().is_multiple_of(u64::from(every))
+    /// Whether the next answer is to be compared with Boa's, which one in `every` is.
+    pub(in super::super) fn is_due(&self, every: u32) -> bool {
+        every > 0 && (self.calls.get() + 1).is_multiple_of(u64::from(every))
     }
 
     /// Counts a bail-out.
     pub(in super::super) fn count(&self, cause: BailCause) {
+        self.scribe.bailed(cause);
         let mut bails = self.bails.borrow_mut();
         match bails.iter_mut().find(|(known, _)| *known == cause) {
             Some((_, count)) => *count += 1,
@@ -177,12 +217,23 @@ impl Compiled {
         if all >= MIN_BAILS && all.saturating_mul(CALLS_PER_BAIL) > self.calls.get() {
             let words = cause.words();
             drop(bails);
-            self.retire(format!("its compiled code gave up {all} times, the last time for {words}"));
+            self.give_up(format!("its compiled code gave up {all} times, the last time for {words}"));
         }
     }
 
-    /// Does not ask it any more.
-    pub(in super::super) fn retire(&self, why: String) {
+    /// Does not ask it any more, because it answers too seldom.
+    fn give_up(&self, why: String) {
+        self.scribe.note(TierChange::GaveUp(why.clone()));
+        self.retire(why);
+    }
+
+    /// Does not ask it any more, because it said something else than Boa, which had an error where it `is_error`.
+    pub(in super::super) fn differed(&self, compiled: String, interpreted: String, is_error: bool) {
+        self.scribe.note(TierChange::Differed { compiled, interpreted, is_error });
+        self.retire("its compiled code said something else than Boa".to_owned());
+    }
+
+    fn retire(&self, why: String) {
         self.retired.replace(Some(why));
         self.machine.replace(None);
     }

@@ -4,10 +4,10 @@ use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
 
 use super::super::ir::BailCause;
 use super::super::value::{self, LIST_FROZEN, LIST_ITEMS, LIST_LENGTH, LIST_ROOM};
-use super::{Callee, F64, I32, I64, TOP, bail, finish, wide, word};
+use super::{Callee, F64, I32, I64, MAX_LIST_ELEMENTS, TOP, bail, finish, wide, word};
 
 /// The largest piece of memory that is given at once, in bytes.
-const MAX_PIECE: i32 = 1 << 27;
+const MAX_PIECE: i32 = 8 * MAX_LIST_ELEMENTS as i32;
 /// How many pages memory grows by beyond what is wanted.
 const SPARE_PAGES: i32 = 16;
 
@@ -55,7 +55,7 @@ fn allocate() -> Helper {
         &[I32],
         &[I32, I32, I32],
         &[
-            &when(&[I::LocalGet(bytes), I::I32Const(MAX_PIECE), I::I32GtU], &bail(BailCause::Memory)),
+            &when(&[I::LocalGet(bytes), I::I32Const(MAX_PIECE), I::I32GtU], &bail(BailCause::Length)),
             &[I::GlobalGet(TOP), I::LocalTee(start), I::LocalGet(bytes), I::I32Add],
             &[I::I32Const(7), I::I32Add, I::I32Const(-8), I::I32And, I::LocalSet(end)],
             &[I::LocalGet(end), I::I32Const(16), I::I32ShrU, I::I32Const(1), I::I32Add, I::LocalSet(pages)],

@@ -25,7 +25,10 @@ pub(super) const COLUMNS_AT: u64 = 16;
 /// Memory of a module at its start and at most, in pages of 64 KiB.
 pub(super) const MIN_PAGES: u64 = 2;
 /// See [`MIN_PAGES`].
-pub(super) const MAX_PAGES: u64 = 1024;
+pub(super) const MAX_PAGES: u64 = 4096;
+/// A list that grows beyond this passed a limit: no script of a cluster's nodes comes near it, and Boa takes longer to
+/// fill one than a script may take.
+pub(in super::super::super) const MAX_LIST_ELEMENTS: u32 = 1 << 22;
 
 /// The module that functions of the host are in.
 pub(super) const HOST: &str = "host";
@@ -98,8 +101,25 @@ fn machine_type(ty: Ty) -> ValType {
     }
 }
 
+/// A module, and where its loops are.
+pub(super) struct EmittedModule {
+    pub(super) bytes: Vec<u8>,
+    /// The index of the script's own function.
+    pub(super) run: u32,
+    pub(super) loops: Vec<LoopSpan>,
+}
+
+/// A loop in the code of the script's own function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LoopSpan {
+    /// The first byte, and the first one after it.
+    pub(super) bytes: (usize, usize),
+    /// The line and column in the source, from 1.
+    pub(super) place: (u32, u32),
+}
+
 /// The module of `lowered`.
-pub(super) fn module(lowered: &Lowered) -> Vec<u8> {
+pub(super) fn module(lowered: &Lowered) -> EmittedModule {
     let mut types = TypeSection::new();
     let mut functions = FunctionSection::new();
     let mut imports = ImportSection::new();
@@ -130,7 +150,8 @@ pub(super) fn module(lowered: &Lowered) -> Vec<u8> {
     }
     functions.function(signature(&vec![I64; lowered.parameters], &[I64]));
     let run = functions.len() - 1 + HostCall::ALL.len() as u32 + 5;
-    code.function(&Emitter::function(lowered));
+    let (own, loops) = Emitter::function(lowered);
+    code.function(&own);
     let mut memories = MemorySection::new();
     let (minimum, maximum) = (MIN_PAGES, Some(MAX_PAGES));
     memories.memory(MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2: None });
@@ -146,7 +167,7 @@ pub(super) fn module(lowered: &Lowered) -> Vec<u8> {
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
     module.section(&exports).section(&code);
-    module.finish()
+    EmittedModule { bytes: module.finish(), run, loops }
 }
 
 /// Where in a function's code something stands.
@@ -170,10 +191,12 @@ struct Emitter<'a> {
     parameters: u32,
     frames: Vec<Frame>,
     code: Vec<Instruction<'static>>,
+    /// The loops so far: the first instruction of each, the first one after it, and its label.
+    loops: Vec<(usize, usize, Label)>,
 }
 
 impl<'a> Emitter<'a> {
-    fn function(lowered: &'a Lowered) -> Function {
+    fn function(lowered: &'a Lowered) -> (Function, Vec<LoopSpan>) {
         let mut emitter = Self {
             kinds: &lowered.kinds,
             paths: &lowered.paths,
@@ -183,6 +206,7 @@ impl<'a> Emitter<'a> {
             parameters: lowered.parameters as u32,
             frames: Vec::new(),
             code: Vec::new(),
+            loops: Vec::new(),
         };
         for (local, ty) in lowered.kinds.0.iter().enumerate() {
             let own = if local < lowered.parameters { local as u32 } else { emitter.variable(machine_type(*ty)) };
@@ -201,7 +225,23 @@ impl<'a> Emitter<'a> {
         emitter.steps(&lowered.body);
         emitter.value_as(&lowered.result, Ty::Any);
         emitter.put([Instruction::End]);
-        finish(&emitter.types, &emitter.code)
+        (finish(&emitter.types, &emitter.code), emitter.loop_spans(lowered))
+    }
+
+    /// Where the loops are in the bytes of the function.
+    fn loop_spans(&self, lowered: &Lowered) -> Vec<LoopSpan> {
+        let mut function = Function::new_with_locals_types(self.types.iter().copied());
+        let mut starts = Vec::with_capacity(self.code.len() + 1);
+        for instruction in &self.code {
+            starts.push(function.byte_len());
+            function.instruction(instruction);
+        }
+        starts.push(function.byte_len());
+        let span = |(first, after, label): &(usize, usize, Label)| {
+            let bytes = (*starts.get(*first)?, *starts.get(*after)?);
+            Some(LoopSpan { bytes, place: lowered.place_of(*label)? })
+        };
+        self.loops.iter().filter_map(span).collect()
     }
 
     /// A new variable.

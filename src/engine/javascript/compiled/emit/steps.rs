@@ -34,7 +34,11 @@ impl Emitter<'_> {
                 self.end();
             }
             St::Block(label, steps) => self.framed(I::Block(BlockType::Empty), *label, steps),
-            St::Loop(label, steps) => self.framed(I::Loop(BlockType::Empty), *label, steps),
+            St::Loop(label, steps) => {
+                let first = self.code.len();
+                self.framed(I::Loop(BlockType::Empty), *label, steps);
+                self.loops.push((first, self.code.len(), *label));
+            }
             St::Break(label) | St::Continue(label) => {
                 let depth = self.frames.iter().rev().position(|frame| *frame == Frame::Named(*label));
                 self.put([I::Br(depth.unwrap_or_default() as u32)]);

@@ -33,6 +33,9 @@ impl<'t> Lowering<'t> {
             Some(ForLoopInitializer::Lexical(list)) => self.lexical(list.declaration(), scope, steps)?,
             None => {}
         }
+        if let Some(condition) = each.condition() {
+            self.at(condition)?;
+        }
         let (leave, again) = (self.label(), self.label());
         let mut inner = Vec::new();
         let result = self.in_region(|lowering| {
@@ -57,6 +60,7 @@ impl<'t> Lowering<'t> {
         body: &'t Statement,
         steps: &mut Vec<St>,
     ) -> Res<()> {
+        self.at(condition)?;
         let (leave, again) = (self.label(), self.label());
         let inner = self.in_region(|lowering| {
             let condition = lowering.condition(condition)?;
@@ -68,6 +72,7 @@ impl<'t> Lowering<'t> {
     }
 
     pub(super) fn do_while(&mut self, body: &'t Statement, condition: &'t Expression, steps: &mut Vec<St>) -> Res<()> {
+        self.at(condition)?;
         let (leave, again) = (self.label(), self.label());
         let inner = self.in_region(|lowering| {
             let body = lowering.body(leave, body, Vec::new())?;

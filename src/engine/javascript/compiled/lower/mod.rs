@@ -67,6 +67,15 @@ pub(super) struct Lowered {
     pub(super) writes_lists: bool,
     /// The patterns that it matches texts with, source and flags, by number.
     pub(super) patterns: Vec<(String, String)>,
+    /// Where each label was made in the source, line and column; the first one is number 1.
+    label_places: Vec<(u32, u32)>,
+}
+
+impl Lowered {
+    /// The line and column that `label` stands for.
+    pub(super) fn place_of(&self, label: Label) -> Option<(u32, u32)> {
+        self.label_places.get(label.checked_sub(1)?).copied()
+    }
 }
 
 /// Which function of a script is compiled.
@@ -76,6 +85,16 @@ pub(super) enum CompileTarget<'a> {
     Whole(&'a EntryPoint),
     /// A function of one node, by its name, with its number of parameters.
     OfNode { name: &'static str, parameters: usize, has_key: bool },
+}
+
+impl CompileTarget<'_> {
+    /// The name of the function.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Whole(_) => "balance",
+            Self::OfNode { name, .. } => name,
+        }
+    }
 }
 
 /// Lowers `target` of the script `tree`; `has_global` says which names are taken by the engine.
@@ -108,6 +127,7 @@ pub(super) fn lower(
         regions: vec![0],
         next_region: 1,
         next_label: 0,
+        label_places: Vec::new(),
         returns: Vec::new(),
         jumps: Vec::new(),
         calls: Vec::new(),
@@ -203,6 +223,8 @@ struct Lowering<'t> {
     regions: Vec<u32>,
     next_region: u32,
     next_label: usize,
+    /// Where each label was made; the first one is number 1.
+    label_places: Vec<(u32, u32)>,
     returns: Vec<Return>,
     jumps: Vec<Jump>,
     /// The bodies of the functions that are being written out.
@@ -263,6 +285,7 @@ impl<'t> Lowering<'t> {
             paths: self.paths.clone(),
             writes_lists: self.writes_lists,
             patterns: self.patterns.clone(),
+            label_places: self.label_places.clone(),
         })
     }
 
@@ -290,6 +313,8 @@ impl<'t> Lowering<'t> {
     }
 
     fn label(&mut self) -> Label {
+        self.label_places.truncate(self.next_label);
+        self.label_places.push(self.place);
         self.next_label += 1;
         self.next_label
     }

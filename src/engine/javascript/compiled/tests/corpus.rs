@@ -35,7 +35,7 @@ fn what_administrators_write_says_the_same_in_both_tiers() {
     for (name, text) in corpus() {
         let program = load(&engines[1], text);
         for (function, tier) in program.compiled().unwrap().1.each() {
-            println!("{name} {function}: {tier}");
+            println!("{name} {function}: {:?}", tier.interpreted());
         }
         for seed in 0..4 {
             tally.compare(text, &engines, &mut TestDice::new(seed), 12);
