@@ -1,14 +1,15 @@
 //! The administrator's commands that the agent runs: with a time limit, an output limit, and no process left behind.
 //!
 //! The commands are guarded against accidents, not against the administrator: any process of a command's process group
-//! that is left behind is killed, also where the agent stops in the middle of a run.
+//! that is left behind is killed, also where the agent stops in the middle of a run. The one exception is the command
+//! that starts a session: what such a command leaves behind when it succeeds is the session.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
 use crate::resources;
@@ -39,14 +40,67 @@ pub enum CommandError {
     },
 }
 
+/// The limits of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandLimits {
+    /// The longest time that the command may take.
+    pub time: Duration,
+    /// The most bytes of output.
+    pub output: usize,
+}
+
+/// A command that has ended by itself. Processes of the command's group that are left are killed when this value is
+/// dropped.
+pub(super) struct EndedCommand {
+    /// The exit status.
+    pub(super) exit: ExitStatus,
+    /// The standard output.
+    pub(super) output: Vec<u8>,
+    /// The last bytes of standard error.
+    error_output: Vec<u8>,
+    group: ProcessGroup,
+}
+
+impl EndedCommand {
+    /// Returns the last line of standard error that says something.
+    pub(super) fn said(&self) -> String {
+        last_line(&self.error_output)
+    }
+
+    /// Lets the processes that are left of the command's group live on.
+    pub(super) fn leave_alone(&mut self) {
+        self.group.0 = None;
+    }
+}
+
+/// Returns the last line of `output` that says something.
+pub(super) fn last_line(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
+}
+
 /// Runs `command` for at most `limit` and returns the command's output, at most `max_output` bytes. A lack of resources
 /// at the start, or a command file that is just being written, is waited out first, for a bounded time.
-pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
+pub(super) async fn run(command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
+    let ended = execute(command, None, CommandLimits { time: limit, output: max_output }).await?;
+    if ended.exit.success() {
+        return Ok(ended.output);
+    }
+    Err(CommandError::Failed { status: ended.exit.to_string(), said: ended.said() })
+}
+
+/// Runs `command` as [`run`] does, with `input` on standard input, and returns the end whatever the exit status is.
+pub(super) async fn execute(
+    mut command: Command,
+    input: Option<Vec<u8>>,
+    limits: CommandLimits,
+) -> Result<EndedCommand, CommandError> {
+    let limit = limits.time;
     command
         // The agent's own login must not reach the command.
         .env_remove("WHITHER_TOKEN")
         .env_remove("WHITHER_NATS")
-        .stdin(Stdio::null())
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -55,7 +109,8 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
     let mut child = resources::wait_out_writer(limit, start).await.map_err(CommandError::Start)?;
     let mut group = ProcessGroup(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (mut output, mut error_output) = (Vec::new(), Vec::new());
-    let status = match timeout(limit, read_output(&mut child, max_output, &mut output, &mut error_output)).await {
+    let talking = read_output(&mut child, input, limits.output, &mut output, &mut error_output);
+    let status = match timeout(limit, talking).await {
         Ok(read) => read?,
         Err(_elapsed) => return Err(CommandError::Slow(limit)),
     };
@@ -63,17 +118,12 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
         // No process of the group is left, and the group's number may be given to others.
         group.0 = None;
     }
-    if status.exit.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&error_output);
-    let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
-    Err(CommandError::Failed { status: status.exit.to_string(), said })
+    Ok(EndedCommand { exit: status.exit, output, error_output, group })
 }
 
 /// The end of a command, and whether all processes have closed the command's output.
 struct Status {
-    exit: std::process::ExitStatus,
+    exit: ExitStatus,
     drained: bool,
 }
 
@@ -81,13 +131,15 @@ struct Status {
 /// end of the pipes alone would wait for a background process that inherited them.
 async fn read_output(
     child: &mut Child,
+    input: Option<Vec<u8>>,
     max_output: usize,
     output: &mut Vec<u8>,
     error_output: &mut Vec<u8>,
 ) -> Result<Status, CommandError> {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let reading = async {
-        let (output, _error_output) = tokio::join!(read(stdout, max_output, output), read_end(stderr, error_output));
+        let (read, written) = (read(stdout, max_output, output), write(stdin, input));
+        let (output, _error_output, ()) = tokio::join!(read, read_end(stderr, error_output), written);
         output
     };
     tokio::pin!(reading);
@@ -102,6 +154,13 @@ async fn read_output(
     match timeout(DRAIN, &mut reading).await {
         Ok(read) => read.map(|()| Status { exit: ended, drained: true }),
         Err(_held_open) => Ok(Status { exit: ended, drained: false }),
+    }
+}
+
+/// Writes `input` and closes the pipe. A command need not read the input.
+async fn write(pipe: Option<ChildStdin>, input: Option<Vec<u8>>) {
+    if let (Some(mut pipe), Some(input)) = (pipe, input) {
+        let _unread = pipe.write_all(&input).await;
     }
 }
 

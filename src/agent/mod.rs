@@ -18,14 +18,18 @@ pub mod report;
 pub mod reservations;
 pub mod sessions;
 mod sources;
+pub mod starts;
 pub mod static_data;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -42,6 +46,7 @@ use put::{Bucket, PutError};
 use report::{NodeIdentity, ReportDocument, ReportParts, Unreportable};
 use sessions::SessionsSource;
 use sources::Sources;
+use starts::{StartDesk, StartSettings};
 use static_data::StaticDataError;
 
 /// The time in which several changes become a single report.
@@ -69,6 +74,8 @@ pub struct AgentSettings {
     pub sessions: Option<SessionsSource>,
     /// The folder of executables that print the node's metrics.
     pub metrics: Option<MetricsFolder>,
+    /// The starts of sessions on this node; `None` where this agent starts none.
+    pub starts: Option<StartSettings>,
     /// The time between two reports when nothing changes.
     pub interval: Duration,
     /// The time that a report lives in a bucket that the agent has to make.
@@ -167,11 +174,25 @@ impl Agent {
     /// rests in between; waiting for NATS does not count as blocking.
     pub async fn run(mut self, bus: Bus, stop: CancellationToken, pulse: &Pulse) {
         self.log_report(&bus);
-        let tasks = self.sources.follow(&self.settings);
+        let started = Arc::new(Notify::new());
+        let tasks = self.sources.follow(&self.settings, &started);
+        let desk = self.take_starts(&bus, started, &stop);
         let mut bucket = Bucket::new(&bus, &self.settings);
         stop.run_until_cancelled(pulse.during(self.report_for_ever(&bus, &mut bucket))).await;
-        drop(tasks);
+        drop((tasks, desk.await));
         self.leave(&bus, &bucket).await;
+    }
+
+    /// Takes requests for starts until `stop`, where this agent starts sessions. The task ends with the last start.
+    fn take_starts(&self, bus: &Bus, started: Arc<Notify>, stop: &CancellationToken) -> JoinHandle<()> {
+        let AgentSettings { starts, identity, namespace, .. } = &self.settings;
+        let (bus, subject, stop) = (bus.clone(), namespace.node_start(&identity.id), stop.clone());
+        let desk = starts.clone().map(|settings| StartDesk::new(settings, &identity.id, started, stop));
+        tokio::spawn(async move {
+            if let Some(desk) = desk {
+                desk.run(bus, subject).await;
+            }
+        })
     }
 
     /// Takes the node out of the cluster, if that can be done at once; otherwise the node's report expires.
@@ -361,6 +382,7 @@ mod tests {
             static_data: None,
             sessions: None,
             metrics: None,
+            starts: None,
             interval: Duration::from_secs(15),
             liveness: Duration::from_secs(90),
             keeping: Keeping::default(),

@@ -6,6 +6,7 @@
 
 use std::io::Read;
 
+use rustix::process::Pid;
 use serde_json::Value;
 
 use crate::model::report::MAX_ID_BYTES;
@@ -25,6 +26,16 @@ pub fn fill(sessions: &mut [Value]) {
             session.insert("reservation".to_owned(), Value::String(reservation));
         }
     }
+}
+
+/// Returns the processes with `reservation` in their environment, as far as this agent may read the environments. A
+/// process that has ended and was not waited for has no environment.
+#[must_use]
+pub fn processes_of(reservation: &str) -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_of = |pid: &i32| u64::try_from(*pid).ok().and_then(of_process).is_some_and(|found| found == reservation);
+    pids.filter(is_of).filter_map(Pid::from_raw).collect()
 }
 
 /// Returns the reservation of the process `pid`, where the process has a reservation and may be read.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -105,8 +105,9 @@ pub enum SessionsError {
     },
 }
 
-/// Reads `source` again and again, and never ends by itself.
-pub async fn follow(source: SessionsSource, current: watch::Sender<SessionsInForce>) {
+/// Reads `source` again and again, and at once after each start of a session, of which `started` tells. Never ends by
+/// itself.
+pub async fn follow(source: SessionsSource, current: watch::Sender<SessionsInForce>, started: Arc<Notify>) {
     let mut good_at: Option<Instant> = None;
     let mut logged: Option<(String, Instant)> = None;
     loop {
@@ -133,7 +134,10 @@ pub async fn follow(source: SessionsSource, current: watch::Sender<SessionsInFor
             *known = now;
             changed
         });
-        tokio::time::sleep(source.every).await;
+        tokio::select! {
+            () = tokio::time::sleep(source.every) => {}
+            () = started.notified() => {}
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::AgentSettings;
@@ -69,14 +69,15 @@ impl Sources {
         }
     }
 
-    /// Starts following all sources. The tasks end with the returned set, and so does any command that they run.
-    pub(super) fn follow(&mut self, settings: &AgentSettings) -> JoinSet<()> {
+    /// Starts following all sources; the sessions are listed at once after each start of a session, of which `started`
+    /// tells. The tasks end with the returned set, and so does any command that they run.
+    pub(super) fn follow(&mut self, settings: &AgentSettings, started: &Arc<Notify>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let (Some(path), Some(sender)) = (settings.static_data.clone(), self.static_data.sender.take()) {
             tasks.spawn(static_data::follow(path, sender));
         }
         if let (Some(source), Some(sender)) = (settings.sessions.clone(), self.sessions.sender.take()) {
-            tasks.spawn(sessions::follow(source, sender));
+            tasks.spawn(sessions::follow(source, sender, Arc::clone(started)));
         }
         if let (Some(folder), Some(sender)) = (settings.metrics.clone(), self.metrics.sender.take()) {
             tasks.spawn(metrics::follow(folder, sender));

@@ -1,5 +1,7 @@
 //! `whither agent`: reports this machine as a node of the cluster.
 
+mod starts;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::pulse::{self, Pulse};
 use super::bus::{self, BusArgs};
 use super::daemon::{self, LogFormat};
 use super::exit::{self, CommandExit};
+use starts::StartOptions;
 
 /// Report this machine as a node of the cluster, until SIGTERM or SIGINT.
 ///
@@ -44,6 +47,7 @@ the sessions command lists the session's `pid` and the agent may read /proc/PID/
 Examples:
   whither agent --nats nats://bus:4222 --url https://node7.example.org:3300 --max-sessions 40
   METADATA_gpu=a100 whither agent --sessions-command 'fastx-sessions --json' --static-data /etc/whither/node.json
+  whither agent --start-command /usr/lib/fastx/start --start-runner 'runuser -u {user} --'
   whither agent --once | jq .nodeData.health"
 )]
 pub struct AgentArgs {
@@ -101,6 +105,8 @@ pub struct AgentArgs {
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "WHITHER_LOG_FORMAT")]
     log_format: LogFormat,
     #[command(flatten)]
+    starts: StartOptions,
+    #[command(flatten)]
     bus: BusArgs,
 }
 
@@ -128,7 +134,7 @@ pub fn run(args: &AgentArgs) -> Result<(), CommandExit> {
     if let Some(path) = &args.config {
         bus::reread(&mut connection, &args.bus, path);
     }
-    let agent = Agent::new(args.settings(namespace, config.as_ref())).map_err(|error| refused(&error))?;
+    let agent = Agent::new(args.settings(namespace, config.as_ref())?).map_err(|error| refused(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?;
     runtime.block_on(async { if args.once { print(agent).await } else { report(agent, &connection).await } })
@@ -167,7 +173,7 @@ async fn report(agent: Agent, connection: &Connection) -> Result<(), CommandExit
 }
 
 impl AgentArgs {
-    fn settings(&self, namespace: Namespace, config: Option<&Config>) -> AgentSettings {
+    fn settings(&self, namespace: Namespace, config: Option<&Config>) -> Result<AgentSettings, CommandExit> {
         let hostname = self.hostname.clone().unwrap_or_else(health::hostname);
         let identity = NodeIdentity {
             id: self.id.clone().unwrap_or_else(health::hostname),
@@ -183,20 +189,21 @@ impl AgentArgs {
             lister.map(|lister| SessionsSource { lister, every: self.sessions_interval, limit: self.sessions_limit });
         let metrics = self.metrics.clone();
         let metrics = metrics.map(|path| MetricsFolder { path, every: self.interval, limit: self.metrics_limit });
-        AgentSettings {
+        Ok(AgentSettings {
             namespace,
             identity,
             metadata: metadata::read(std::env::vars_os()),
             static_data: self.static_data.clone(),
             sessions,
             metrics,
+            starts: self.starts.settings()?,
             interval: self.interval,
             liveness: {
                 let seconds = config.map_or(figure::LIVENESS_S.default, |config| config.service.liveness_s);
                 Duration::from_secs(u64::from(seconds))
             },
             keeping: config.map(|config| config.nats.keeping).unwrap_or_default(),
-        }
+        })
     }
 }
 

@@ -17,9 +17,11 @@ pub const SCRIPT: u8 = 4;
 pub const LIMIT: u8 = 5;
 /// A check found something, or an import left something out.
 pub const FINDING: u8 = 6;
+/// A session did not start.
+pub const START: u8 = 7;
 
 /// Every exit code of the contract, and the meaning of the code.
-pub const CODES: [(u8, &str); 7] = [
+pub const CODES: [(u8, &str); 8] = [
     (0, "done: placed, where a placement was asked for"),
     (OTHER, "anything else"),
     (USAGE, "the command line, the config or an input file is wrong or cannot be read"),
@@ -27,6 +29,7 @@ pub const CODES: [(u8, &str); 7] = [
     (SCRIPT, "a script's fault"),
     (LIMIT, "a script passed a limit"),
     (FINDING, "`whither check` found something, or `whither import` left something out"),
+    (START, "`whither start`: the session did not start"),
 ];
 
 /// The end of a command that did not do its task.
@@ -91,6 +94,7 @@ pub const fn code(name: FailureName) -> u8 {
         | FailureName::UnknownNode
         | FailureName::UnplaceableNode => SCRIPT,
         FailureName::ScriptLimit => LIMIT,
+        FailureName::StartFailed => START,
         FailureName::Overloaded | FailureName::Cancelled | FailureName::Internal => OTHER,
     }
 }

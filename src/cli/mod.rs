@@ -56,6 +56,8 @@ pub mod serve;
 #[cfg(feature = "service")]
 pub mod simulate;
 #[cfg(feature = "service")]
+pub mod start;
+#[cfg(feature = "service")]
 pub mod table;
 #[cfg(feature = "service")]
 pub mod test;

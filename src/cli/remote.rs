@@ -108,7 +108,10 @@ async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration
 }
 
 /// Sends as [`ask_within`], where a failure of the service is an answer as well.
-async fn reply_within(
+///
+/// # Errors
+/// Nobody answered in time.
+pub(super) async fn reply_within(
     bus: &Bus,
     subject: String,
     body: &Value,
@@ -178,7 +181,7 @@ fn denied(subject: &str, words: &str) -> CommandExit {
 }
 
 /// An answer of the service.
-struct RemoteReply {
+pub(super) struct RemoteReply {
     body: Value,
     is_error: bool,
 }
@@ -190,7 +193,16 @@ impl RemoteReply {
         Ok(Self { body, is_error })
     }
 
-    fn into_answer(self) -> Result<Value, CommandExit> {
+    /// Returns the body, also of an error.
+    pub(super) fn body(&self) -> &Value {
+        &self.body
+    }
+
+    /// Returns the body.
+    ///
+    /// # Errors
+    /// The failure that the answer reports.
+    pub(super) fn into_answer(self) -> Result<Value, CommandExit> {
         match self.body.get("error").filter(|_| self.is_error) {
             None => Ok(self.body),
             Some(error) => Err(failed(error)),

@@ -11,7 +11,7 @@ use crate::worker::child;
 use super::exit::CommandExit;
 use super::{
     agent, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, serve, simulate,
-    test, types,
+    start, test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -26,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Place(Box<place::PlaceArgs>),
+    Start(Box<start::StartArgs>),
     Explain(Box<explain::ExplainArgs>),
     Check(Box<check::CheckArgs>),
     Test(Box<test::TestArgs>),
@@ -78,6 +79,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), CommandExit> {
     match command {
         Command::Place(args) => place::run(&args),
+        Command::Start(args) => start::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),

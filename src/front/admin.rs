@@ -53,6 +53,7 @@ impl Front {
     pub(super) fn request(&mut self, incoming: Incoming) {
         let told = match incoming.verb {
             Verb::Place | Verb::Explain => return self.ask(incoming),
+            Verb::Start => return self.start(incoming),
             Verb::Confirm | Verb::Release | Verb::Renew => match self.about_reservation(&incoming) {
                 Some(told) => told,
                 None => return,

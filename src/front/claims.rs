@@ -251,7 +251,8 @@ impl Front {
         let now_ms = self.now_ms();
         let due_ms = if end == ReservationEnd::Reported { now_ms.saturating_add(LINGER_MS) } else { now_ms };
         self.claims.note(node, id, now_ms, due_ms);
-        if entry.own || (matches!(end, ReservationEnd::Released | ReservationEnd::Failed) && !told) {
+        let is_given_back = matches!(end, ReservationEnd::Released | ReservationEnd::Failed | ReservationEnd::Deferred);
+        if entry.own || (is_given_back && !told) {
             self.claims.lingering.insert((due_ms, Arc::clone(node), Arc::clone(id)));
             if self.claims.lingering.len() > REMEMBERED {
                 // The next replica that claims a place there writes the claim off.

@@ -14,6 +14,7 @@ use crate::worker::Ticket;
 use crate::worker::WorkerInit;
 
 use super::health::Health;
+use super::starts::StartRequest;
 
 /// An action for the driver of the front to carry out.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub enum Effect {
         /// The author, the time and the reason.
         word: MarkAuthor,
     },
+    /// Place a session, have the chosen node's agent start the session, and answer the request.
+    Start(Box<StartRequest>),
     /// Read the config again, and answer the request.
     Reload(ReloadRequest),
     /// Check the buckets soon for changes that were missed.

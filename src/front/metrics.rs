@@ -60,6 +60,13 @@ struct StageLabel {
     stage: &'static str,
 }
 
+/// The label of starts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    /// `started`, `text`, `deferred`, or the name of the failure.
+    outcome: &'static str,
+}
+
 /// The label of the build.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabel {
@@ -119,6 +126,10 @@ pub struct Metrics {
     pub strange_requests: Counter,
     /// Places whose requesters were gone.
     pub untaken: Counter,
+    /// Reservations that ended because a job will start the session later.
+    pub deferred: Counter,
+    /// Starts by outcome: `started`, `text`, `deferred`, or the name of the failure.
+    starts: Family<OutcomeLabel, Counter>,
     /// Places that another replica claimed first, so that the decision was made again.
     pub lost_claims: Counter,
     /// Requests that wait for a free node.
@@ -193,6 +204,8 @@ impl Metrics {
             pending: Family::default(),
             refused_commits: Counter::default(),
             untaken: Counter::default(),
+            deferred: Counter::default(),
+            starts: Family::default(),
             strange_requests: Counter::default(),
             lost_claims: Counter::default(),
             waiting: Gauge::default(),
@@ -241,6 +254,9 @@ impl Metrics {
         let about = "Requests with fields that nothing but a script can look at";
         registry.register("strange_requests", about, metrics.strange_requests.clone());
         registry.register("untaken", "Places that nobody was there to take any more", metrics.untaken.clone());
+        let about = "Reservations that ended because a job will start the session later";
+        registry.register("deferred_reservations", about, metrics.deferred.clone());
+        registry.register("starts", "Starts that were answered, by outcome", metrics.starts.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());
         registry.register("pending_requests", "Requests without an answer, by stage", metrics.pending.clone());
@@ -302,6 +318,11 @@ impl Metrics {
     pub fn readiness(&self, ready: bool, bus: bool) {
         self.ready.set(i64::from(ready));
         self.bus_up.set(i64::from(bus));
+    }
+
+    /// Counts a start that was answered with `outcome`.
+    pub fn start_ended(&self, outcome: &'static str) {
+        self.starts.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts a limit that `script` was convicted of.

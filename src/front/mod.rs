@@ -38,6 +38,7 @@ mod shares;
 mod shown;
 mod snapshot;
 mod spares;
+mod starts;
 mod task;
 #[cfg(test)]
 mod testing;
@@ -55,4 +56,5 @@ pub use pause::PAUSE;
 pub use ports::{ClusterView, NewWorker, ProcessLink};
 pub use quarantine::QuarantineSettings;
 pub use response_timer::LONGEST_TICK;
+pub use starts::{EarlierStart, StartRequest};
 pub use task::Front;

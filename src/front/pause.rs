@@ -205,7 +205,7 @@ impl Front {
     /// Ends the reservation `id` here, which is over elsewhere.
     pub(super) fn end_elsewhere(&mut self, id: Arc<str>) {
         let now_ms = self.now_ms();
-        if let Some(entry) = self.ledger.release(&id, now_ms) {
+        if let Some(entry) = self.ledger.fulfil(&id, now_ms) {
             self.end_claim(&entry, ReservationEnd::Reported, true);
             self.change(Change::Release(id));
         }

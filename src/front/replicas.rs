@@ -225,7 +225,11 @@ impl Front {
             // Where capacity is strict, an end makes room once this replica's view is as new as the other's.
             GossipItem::Over(id, ReservationEnd::Reported) if self.workers.setup().is_strict => self.doubt(id),
             GossipItem::Over(id, end) => {
-                if let Some(entry) = self.ledger.release(&id, now_ms) {
+                let entry = match end {
+                    ReservationEnd::Reported => self.ledger.fulfil(&id, now_ms),
+                    _ => self.ledger.release(&id, now_ms),
+                };
+                if let Some(entry) = entry {
                     if end == ReservationEnd::Failed {
                         // The mark is written by the replica that was told of the failure.
                         self.note_failure(&entry.reservation);

@@ -23,6 +23,9 @@ struct Ending {
     /// Whether the session did not start; of a release.
     #[serde(default)]
     failed: bool,
+    /// Whether a job will start the session later; of a release.
+    #[serde(default)]
+    deferred: bool,
     /// The lifetime of the reservation from now on, in seconds; of a renewal.
     #[serde(default)]
     reservation_s: Option<u32>,
@@ -31,12 +34,19 @@ struct Ending {
 impl Ending {
     fn read(incoming: &Incoming) -> Result<Self, Failure> {
         let ending: Self = read(incoming)?;
-        let misplaced = match incoming.verb {
+        let refused = |message| Err(Failure::new(FailureName::BadRequest, message));
+        if ending.failed && ending.deferred {
+            return refused("`failed` and `deferred` contradict each other".to_owned());
+        }
+        let deferred = (ending.deferred && incoming.verb != Verb::Release).then_some("deferred");
+        let misplaced = deferred.or(match incoming.verb {
             Verb::Renew => ending.failed.then_some("failed"),
             _ => ending.reservation_s.map(|_| "reservation_s"),
-        };
-        let refused = |field| format!("`{field}` says nothing to `{}`", incoming.verb.as_str());
-        misplaced.map_or(Ok(ending), |field| Err(Failure::new(FailureName::BadRequest, refused(field))))
+        });
+        match misplaced {
+            Some(field) => refused(format!("`{field}` says nothing to `{}`", incoming.verb.as_str())),
+            None => Ok(ending),
+        }
     }
 }
 
@@ -133,15 +143,25 @@ impl Front {
 
     fn release(&mut self, ending: &Ending) -> Value {
         let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
-        let end = if ending.failed { ReservationEnd::Failed } else { ReservationEnd::Released };
+        let (end, state) = match ending {
+            Ending { failed: true, .. } => (ReservationEnd::Failed, "released"),
+            Ending { deferred: true, .. } => (ReservationEnd::Deferred, "deferred"),
+            _ => (ReservationEnd::Released, "released"),
+        };
         self.queue_over(&entry.reservation.id, end);
         self.end_claim(&entry, end, false);
-        if ending.failed {
-            self.start_failed(&entry.reservation);
+        match end {
+            ReservationEnd::Failed => self.start_failed(&entry.reservation),
+            ReservationEnd::Deferred => {
+                let Reservation { id, node, user, .. } = &entry.reservation;
+                tracing::info!(reservation = %id, %node, %user, "a job will start the session: the place is free again");
+                self.metrics.deferred.inc();
+            }
+            _ => {}
         }
         let node = entry.reservation.node;
         self.change(Change::Release(entry.reservation.id));
-        json!({"reservation": ending.reservation, "node": node, "state": "released"})
+        json!({"reservation": ending.reservation, "node": node, "state": state})
     }
 
     /// Leaves the node of `reservation`, whose session did not start, alone for the user, and for all users where the

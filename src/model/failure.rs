@@ -26,6 +26,8 @@ pub enum FailureName {
     ScriptLimit,
     /// The chain ended without a node.
     NoNode,
+    /// The session did not start on any of the nodes that were tried.
+    StartFailed,
     /// A queue is full.
     Overloaded,
     /// The requester cancelled the request.
@@ -36,7 +38,7 @@ pub enum FailureName {
 
 impl FailureName {
     /// Every name, in the contract's order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::BadRequest,
         Self::UnknownAction,
         Self::ScriptError,
@@ -45,6 +47,7 @@ impl FailureName {
         Self::UnplaceableNode,
         Self::ScriptLimit,
         Self::NoNode,
+        Self::StartFailed,
         Self::Overloaded,
         Self::Cancelled,
         Self::Internal,
@@ -62,6 +65,7 @@ impl FailureName {
             Self::UnplaceableNode => "unplaceable-node",
             Self::ScriptLimit => "script-limit",
             Self::NoNode => "no-node",
+            Self::StartFailed => "start-failed",
             Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
@@ -86,6 +90,9 @@ impl FailureName {
             Self::UnplaceableNode => "a script chose a node that cannot take the session: cordoned, full, stale, …",
             Self::ScriptLimit => "a script passed a limit; `limit` says which",
             Self::NoNode => "the chain ended without a node; the message says where the nodes went",
+            Self::StartFailed => {
+                "the session did not start on any of the nodes that were tried; `tries` has each reason"
+            }
             Self::Overloaded => "a queue is full, or the request's time was over before its turn came: ask again",
             Self::Cancelled => "the requester called the request off",
             Self::Internal => "a fault of the service itself, or of the machine under it",
@@ -103,6 +110,7 @@ impl FailureName {
             // The same code as nginx uses: the client has gone.
             Self::Cancelled => 499,
             Self::Internal => 500,
+            Self::StartFailed => 502,
             Self::NoNode => 503,
             Self::ScriptLimit => 504,
         }

@@ -18,6 +18,8 @@ use super::wire;
 pub enum Verb {
     /// Places a session.
     Place,
+    /// Places a session and has the chosen node's agent start the session.
+    Start,
     /// Explains the placement that would be made.
     Explain,
     /// Confirms that a session has started.
@@ -44,8 +46,9 @@ pub enum Verb {
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Place,
+        Self::Start,
         Self::Explain,
         Self::Confirm,
         Self::Release,
@@ -64,6 +67,7 @@ impl Verb {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Place => "place",
+            Self::Start => "start",
             Self::Explain => "explain",
             Self::Confirm => "confirm",
             Self::Release => "release",
@@ -83,9 +87,16 @@ impl Verb {
     pub const fn about(self) -> &'static str {
         match self {
             Self::Place => "places a session: answers with a node, and holds a place there where the chain reserves",
+            Self::Start => {
+                "places a session as `place` does, has the chosen node's agent start it, and tries further nodes where \
+                 the start fails"
+            }
             Self::Explain => "says what would be chosen and why, step by step; reserves nothing",
             Self::Confirm => "says that the session of a reservation runs",
-            Self::Release => "gives the place of a reservation back; with `failed` the node is passed over for a while",
+            Self::Release => {
+                "gives the place of a reservation back; with `failed` the node is passed over for a while, with `deferred` \
+                 a job will start the session later"
+            }
             Self::Renew => "lets a reservation live on, from now, for `reservation_s` seconds",
             Self::Cancel => "calls a request off by its `id`: it is answered `cancelled` and takes no place",
             Self::Waiting => "lists the requests that wait for a node, and why",

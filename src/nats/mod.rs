@@ -5,6 +5,7 @@
 
 mod address;
 pub mod admission;
+pub mod call;
 pub mod connect;
 pub mod frozen;
 pub mod jetstream;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod micro;
 pub mod peers;
 pub mod service;
+pub mod starts;
 pub mod subjects;
 mod trust;
 pub mod wire;

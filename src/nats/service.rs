@@ -116,6 +116,7 @@ impl MicroService {
 pub fn subject(namespace: &Namespace, verb: Verb) -> String {
     match verb {
         Verb::Place => namespace.place(),
+        Verb::Start => namespace.start(),
         Verb::Explain => namespace.explain(),
         Verb::Confirm => namespace.confirm(),
         Verb::Release => namespace.release(),

@@ -45,6 +45,18 @@ impl Namespace {
         self.subject("place")
     }
 
+    /// The subject for starts: a placement, and the start of the session by the chosen node's agent.
+    #[must_use]
+    pub fn start(&self) -> String {
+        self.subject("start")
+    }
+
+    /// The subject on which the agent of the node `id` is asked to start a session.
+    #[must_use]
+    pub fn node_start(&self, id: &str) -> String {
+        self.subject(&format!("node.{}.start", encode_key(id)))
+    }
+
     /// The subject for explanations.
     #[must_use]
     pub fn explain(&self) -> String {
@@ -260,6 +272,7 @@ mod tests {
         assert_eq!(namespace.place(), "site-7.place");
         assert_eq!(namespace.nodes_bucket(), "site-7_nodes");
         assert_eq!(namespace.events_of("a b"), "site-7.events.a=20b");
+        assert_eq!(namespace.node_start("a.b"), "site-7.node.a=2Eb.start");
         assert_eq!(Namespace::default().marks_bucket(), "whither_marks");
     }
 

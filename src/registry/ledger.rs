@@ -84,6 +84,10 @@ pub struct Ledger<T> {
     over: HashMap<Arc<str>, u64>,
     own_count: usize,
     by_end: BTreeSet<(u64, Arc<str>)>,
+    /// The reservations among `over` with a session that started, by the request that they answered.
+    started: BTreeMap<RequestKey, Reservation>,
+    /// The requests of `started`, by the id of the reservation.
+    started_by_id: HashMap<Arc<str>, RequestKey>,
 }
 
 impl<T> Ledger<T> {
@@ -100,6 +104,8 @@ impl<T> Ledger<T> {
             over: HashMap::new(),
             own_count: 0,
             by_end: BTreeSet::new(),
+            started: BTreeMap::new(),
+            started_by_id: HashMap::new(),
         }
     }
 
@@ -205,6 +211,13 @@ impl<T> Ledger<T> {
         self.by_request.get(request).and_then(|id| self.entries.get(id))
     }
 
+    /// Returns the reservation that the same request made before, where the reservation is over because its session
+    /// started, and is remembered.
+    #[must_use]
+    pub fn started(&self, request: &RequestKey) -> Option<&Reservation> {
+        self.started.get(request)
+    }
+
     /// Marks the reservation `id` as confirmed: the launcher said that its session has started. The reservation goes on
     /// counting until its node reports again: to drop it now would leave a moment in which the session counts nowhere.
     pub fn confirm(&mut self, id: &str) -> Option<&LedgerEntry<T>> {
@@ -219,6 +232,17 @@ impl<T> Ledger<T> {
     pub fn release(&mut self, id: &str, now_ms: u64) -> Option<LedgerEntry<T>> {
         self.remember(id, now_ms);
         self.take_out(id)
+    }
+
+    /// Ends the reservation `id` at `now_ms` because its session started.
+    pub fn fulfil(&mut self, id: &str, now_ms: u64) -> Option<LedgerEntry<T>> {
+        let entry = self.release(id, now_ms)?;
+        if let Some(request) = &entry.request {
+            let reservation = entry.reservation.clone();
+            self.started_by_id.insert(Arc::clone(&reservation.id), request.clone());
+            self.started.insert(request.clone(), reservation);
+        }
+        Some(entry)
     }
 
     /// Removes the reservation `id` without ending the reservation: the caller knows more of the reservation now.
@@ -250,6 +274,13 @@ impl<T> Ledger<T> {
         while self.over.len() > REMEMBERED || self.by_end.first().is_some_and(is_old) {
             let Some((_, id)) = self.by_end.pop_first() else { break };
             self.over.remove(&id);
+            let request = self.started_by_id.remove(&id);
+            // The same request may have made another reservation since.
+            if let Some(request) = request
+                && self.started.get(&request).is_some_and(|reservation| reservation.id == id)
+            {
+                self.started.remove(&request);
+            }
         }
     }
 
@@ -260,7 +291,9 @@ impl<T> Ledger<T> {
             if expires_ms > now_ms {
                 break;
             }
-            expired.extend(self.release(&id, now_ms));
+            // The launcher said that the session runs, and no report told that session from others.
+            let has_started = self.entries.get(&id).is_some_and(|entry| entry.confirmed);
+            expired.extend(if has_started { self.fulfil(&id, now_ms) } else { self.release(&id, now_ms) });
         }
         expired
     }
@@ -276,15 +309,15 @@ impl<T> Ledger<T> {
         let mut ended = Vec::new();
         for id in report.sessions.listed().iter().filter_map(|session| session.reservation()) {
             if self.entries.get(id).is_some_and(|entry| entry.reservation.node == report.id) {
-                ended.extend(self.release(id, now_ms));
+                ended.extend(self.fulfil(id, now_ms));
             }
         }
         for id in self.of_new_sessions(report, before) {
-            ended.extend(self.release(&id, now_ms));
+            ended.extend(self.fulfil(&id, now_ms));
         }
         if self.rules.trusting {
             let confirmed = self.confirmed.get(&report.id).into_iter().flatten().cloned().collect::<Vec<_>>();
-            ended.extend(confirmed.into_iter().filter_map(|(_, id)| self.release(&id, now_ms)));
+            ended.extend(confirmed.into_iter().filter_map(|(_, id)| self.fulfil(&id, now_ms)));
         }
         ended
     }

@@ -94,6 +94,8 @@ pub enum ReservationEnd {
     Released,
     /// A launcher gave the reservation back because the session did not start.
     Failed,
+    /// A launcher gave the reservation back because a job will start the session later.
+    Deferred,
     /// The reservation's time ran out without any news.
     Expired,
 }
@@ -188,7 +190,8 @@ impl Message {
             GossipItem::Held(held) => self.held.push(*held),
             GossipItem::Confirmed(id) => self.confirmed.push(id),
             GossipItem::Over(id, ReservationEnd::Reported) => self.reported.push(id),
-            GossipItem::Over(id, ReservationEnd::Released) => self.released.push(id),
+            // Elsewhere a deferred start is no more than a free place.
+            GossipItem::Over(id, ReservationEnd::Released | ReservationEnd::Deferred) => self.released.push(id),
             GossipItem::Over(id, ReservationEnd::Failed) => {
                 self.released.push(Arc::clone(&id));
                 self.failed.push(id);

@@ -22,6 +22,7 @@ use crate::worker::Worker;
 use super::Board;
 use super::inbox::Links;
 use super::processes::{RunnerLink, WorkerLink};
+use super::starts::StartTasks;
 
 /// The most claims that are under way at once; more wait.
 const CLAIMS_AT_ONCE: usize = 256;
@@ -46,17 +47,24 @@ pub struct Executor {
     metrics: Arc<Metrics>,
     sinks: EffectSinks,
     links: Links,
+    starts: StartTasks,
     claims: Arc<Semaphore>,
     /// The runners that are about to end.
     goodbyes: TaskTracker,
 }
 
 impl Executor {
-    /// Creates an executor that writes to `registry` and `outlets`, and sends results over `links`.
+    /// Creates an executor that writes to `registry` and `sinks`, sends results over `links`, and begins `starts`.
     #[must_use]
-    pub fn new(registry: Registry, metrics: Arc<Metrics>, sinks: EffectSinks, links: Links) -> Self {
+    pub(super) fn new(
+        registry: Registry,
+        metrics: Arc<Metrics>,
+        sinks: EffectSinks,
+        links: Links,
+        starts: StartTasks,
+    ) -> Self {
         let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
-        Self { registry, metrics, sinks, links, claims, goodbyes: TaskTracker::new() }
+        Self { registry, metrics, sinks, links, starts, claims, goodbyes: TaskTracker::new() }
     }
 
     /// Carries out an effect, or begins to. Returns the resulting event where the result is known at once.
@@ -84,6 +92,7 @@ impl Executor {
             Effect::WriteOff(node, ids) => self.write_off(node, ids),
             Effect::Mark(order) => self.mark(order),
             Effect::CoolDown { node, pause_ms, word } => self.cool_down(node, pause_ms, word),
+            Effect::Start(start) => self.starts.begin(*start),
             Effect::Reload(request) => self.reload(request),
             Effect::LookSoon => self.registry.look_soon(),
             Effect::BoundCoolDowns(pause_ms) => self.registry.bound_cool_downs(pause_ms),

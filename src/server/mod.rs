@@ -20,6 +20,7 @@ pub mod service;
 pub mod settings;
 pub mod signals;
 mod standstill;
+mod starts;
 
 use tokio::sync::watch;
 

@@ -25,6 +25,7 @@ use crate::registry::{Registry, RegistrySettings};
 use crate::system_clock::now;
 
 use super::error::ServiceError;
+use super::starts::StartTasks;
 use super::{EffectSinks, Executor, Inbox, http};
 
 /// The most requests that may wait for the front's task; a batch of NATS is far smaller.
@@ -59,6 +60,7 @@ pub(super) struct RunningService {
     namespace: Namespace,
     stats: Stats,
     replies: mpsc::Sender<Outgoing>,
+    starts: StartTasks,
     front: JoinHandle<()>,
     responder: JoinHandle<()>,
     http: Option<JoinHandle<()>>,
@@ -79,7 +81,7 @@ pub(super) struct BusSetup {
 pub(super) type ReloadsAsked = mpsc::Receiver<ReloadRequest>;
 
 impl ServiceParts<'_> {
-    /// Starts all tasks that need no NATS.
+    /// StartTasks all tasks that need no NATS.
     pub(super) fn start(
         self,
         listener: Option<TcpListener>,
@@ -108,7 +110,8 @@ impl ServiceParts<'_> {
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let sinks = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
-        let executor = Executor::new(registry.clone(), Arc::clone(&metrics), sinks, links);
+        let starts = StartTasks::new(&bus, namespace.clone(), replies.clone(), Arc::clone(&metrics));
+        let executor = Executor::new(registry.clone(), Arc::clone(&metrics), sinks, links, starts.clone());
         let replica = front.replica().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
@@ -124,6 +127,7 @@ impl ServiceParts<'_> {
             namespace,
             stats,
             replies,
+            starts,
             stop,
             pulse,
         };
@@ -168,10 +172,12 @@ impl RunningService {
 
     /// Answers the requests that were received, and ends.
     pub(super) async fn end(self, service: Option<MicroService>) {
-        let Self { events, replies, front, responder, http, stop, pulse, .. } = self;
+        let Self { events, replies, starts, front, responder, http, stop, pulse, .. } = self;
+        // Their steps are requests, which this replica may have to answer itself.
+        starts.end().await;
         drain(service).await;
         // The front's task ends only once everything is answered; then the responder's channel closes.
-        drop((events.send(FrontEvent::Stop).await, replies));
+        drop((events.send(FrontEvent::Stop).await, replies, starts));
         drop(front.await);
         pulse.ends();
         stop.cancel();

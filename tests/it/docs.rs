@@ -38,6 +38,7 @@ fn generated(name: &str) -> String {
             "names" => bus::names(),
             "errors" => bus::errors(),
             "limits" => bus::limits(),
+            "start-faults" => bus::start_faults(),
             "exit-codes" => bus::exit_codes(),
             "metrics" => bus::metrics(),
             "input" => script::input(),

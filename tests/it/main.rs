@@ -38,6 +38,7 @@ mod seal;
 mod service;
 mod simulate;
 mod ssh;
+mod starts;
 mod storm;
 mod storm_bench;
 mod suite;

@@ -38,7 +38,11 @@ fn must_be_kept(message: &Message) {
             GossipItem::Confirmed(id) => drop(ledger.confirm(&id)),
             GossipItem::Over(
                 id,
-                ReservationEnd::Reported | ReservationEnd::Released | ReservationEnd::Failed | ReservationEnd::Expired,
+                ReservationEnd::Reported
+                | ReservationEnd::Released
+                | ReservationEnd::Failed
+                | ReservationEnd::Deferred
+                | ReservationEnd::Expired,
             ) => drop(ledger.release(&id, 5)),
             GossipItem::Uncordoned(_) => {}
         }

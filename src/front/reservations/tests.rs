@@ -72,6 +72,20 @@ fn a_released_reservation_counts_no_more_and_is_gone() {
 }
 
 #[test]
+fn a_deferred_reservation_frees_its_place_and_blames_nobody() {
+    let mut harness = Harness::new(setup(), &["a"]);
+    let id = harness.placed("ann", "a");
+    let number = harness.send(Verb::Release, &with(names(&id), json!({"deferred": true})));
+    assert_eq!(harness.reply(number), json!({"reservation": id, "node": "a", "state": "deferred"}));
+    assert!(harness.reserved("a").is_empty());
+    assert!(cool_downs(&mut harness).is_empty());
+    assert_eq!(cooling(&mut harness, "ann"), out(&[]));
+    assert_eq!(harness.figure("whither_deferred_reservations_total"), "1");
+    let number = harness.send(Verb::Release, &names(&id));
+    assert_eq!(harness.reply(number)["state"], "gone");
+}
+
+#[test]
 fn a_renewed_reservation_lives_from_then_on() {
     let mut harness = Harness::new(setup(), &["a"]);
     let id = harness.placed("ann", "a");
@@ -100,6 +114,9 @@ fn what_makes_no_sense_is_refused() {
         (Verb::Release, json!({"reservation": id, "reservation_s": 5}), "`reservation_s` says nothing to `release`"),
         (Verb::Confirm, json!({"reservation": id, "reservation_s": 5}), "`reservation_s` says nothing to `confirm`"),
         (Verb::Renew, json!({"reservation": id, "reservation_s": 601}), "the most is 600"),
+        (Verb::Confirm, json!({"reservation": id, "deferred": true}), "`deferred` says nothing to `confirm`"),
+        (Verb::Renew, json!({"reservation": id, "deferred": true}), "`deferred` says nothing to `renew`"),
+        (Verb::Release, json!({"reservation": id, "deferred": true, "failed": true}), "contradict each other"),
     ];
     for (verb, body, words) in strange {
         let number = harness.send(verb, &body);

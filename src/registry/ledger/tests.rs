@@ -88,3 +88,35 @@ fn a_repeated_question_finds_its_answer_while_the_reservation_lives() {
     ledger.expire(100);
     assert!(ledger.repeated(&key).is_none());
 }
+
+#[test]
+fn a_request_whose_session_started_is_remembered_for_a_while() {
+    let key = || RequestKey { id: "7".into(), action: "session/start".into(), login: "ann".into() };
+    let reserved = |id: &str| {
+        let mut ledger = Ledger::new(RULES);
+        ledger.reserve(reservation(id, "ann"), Some(key()), "a", 100);
+        ledger
+    };
+    let mut ledger = reserved("r");
+    assert!(ledger.started(&key()).is_none());
+    ledger.reported(&report(json!([{"id": "s", "reservation": "r"}])), None, 50);
+    assert_eq!(ledger.started(&key()).map(|reservation| &*reservation.id), Some("r"));
+    // The same request was placed anew, by a launcher that does not care: the newer session counts.
+    ledger.reserve(reservation("q", "ann"), Some(key()), "a", 100);
+    ledger.reported(&report(json!([{"id": "t", "reservation": "q"}])), None, 60);
+    ledger.release("other", 51 + REMEMBERED_MS);
+    assert_eq!(ledger.started(&key()).map(|reservation| &*reservation.id), Some("q"), "the older one is forgotten");
+    ledger.release("another", 61 + REMEMBERED_MS);
+    assert!(ledger.started(&key()).is_none() && ledger.started_by_id.is_empty());
+
+    let mut expired = reserved("r");
+    expired.expire(100);
+    assert!(expired.started(&key()).is_none(), "nobody said that it started");
+    let mut confirmed = reserved("r");
+    confirmed.confirm("r");
+    confirmed.expire(100);
+    assert!(confirmed.started(&key()).is_some());
+    let mut released = reserved("r");
+    released.release("r", 50);
+    assert!(released.started(&key()).is_none());
+}

@@ -312,6 +312,7 @@ impl<'a> CapacityDay<'a> {
             | Effect::Mark(_)
             | Effect::CoolDown { .. }
             | Effect::Reload(_)
+            | Effect::Start(_)
             | Effect::LookSoon
             | Effect::BoundCoolDowns(_)
             | Effect::Show(_) => {}

@@ -242,6 +242,7 @@ impl FirstTier {
             | Effect::WriteOff(..)
             | Effect::Mark(_)
             | Effect::Reload(_)
+            | Effect::Start(_)
             | Effect::LookSoon
             | Effect::BoundCoolDowns(_)
             | Effect::Show(_) => {}

@@ -23,6 +23,11 @@ async fn each_role_does_its_work() {
     let released = ask(&launcher.client, "whither.release", &json!({"reservation": again["reservation"]})).await.body;
     assert_eq!(released["state"], "released");
 
+    // A launcher has sessions started; what the agent says crosses both accounts.
+    let started = ask(&launcher.client, "whither.start", &json!({"user": {"login": "ann"}})).await.body;
+    let expected = (&json!("started"), &json!("node-2"), &json!(7));
+    assert_eq!((&started["state"], &started["node"], &started["result"]), expected, "{started}");
+
     // The command line as a launcher's script uses it: no config, a login in the environment.
     let url = nats.url().replace("nats://", "nats://launcher:launcher-pw@");
     let shell = crate::support::shell::Shell::new().with("WHITHER_NATS", &url);
@@ -85,6 +90,9 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         "$KV.whither_nodes.node-1.x",
         "$KV.whither_marks.node-1",
         "whither.place",
+        "whither.start",
+        "whither.node.node-1.start",
+        "whither.node.node-2.start",
         "whither.cordon",
         "whither.events.node-1",
         "whither.peers.x",
@@ -101,6 +109,10 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         ">",
         "whither.>",
         "whither.place",
+        "whither.start",
+        "whither.node.>",
+        "whither.node.*.start",
+        "whither.node.node-2.start",
         "$KV.whither_nodes.>",
         "$KV.whither_nodes.node-2",
         "_INBOX.>",
@@ -123,6 +135,7 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         "whither.decision",
         "whither.drain",
         "whither.nodes",
+        "whither.node.node-1.start",
         "whither.events.node-1",
         "whither.peers.x",
         "$JS.API.STREAM.DELETE.KV_whither_nodes",
@@ -133,6 +146,9 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         ">",
         "whither.>",
         "whither.place",
+        "whither.start",
+        "whither.node.>",
+        "whither.node.node-1.start",
         "whither.peers.>",
         "_INBOX.>",
         "_INBOX.admin.>",
@@ -147,6 +163,8 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
     let nats = one_server();
     let publish = [
         "whither.place",
+        "whither.start",
+        "whither.node.node-1.start",
         "whither.release",
         "whither.peers.x",
         "whither.events.node-1",
@@ -156,14 +174,17 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
         "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",
         "_INBOX.launcher.x",
     ];
-    let hear = [">", "whither.>", "whither.place", "_INBOX.>", "_INBOX.launcher.>", "$KV.>"];
+    let hear =
+        [">", "whither.>", "whither.place", "whither.node.node-1.start", "_INBOX.>", "_INBOX.launcher.>", "$KV.>"];
     may_not(&nats.url(), "admin", &publish, &hear).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_invents_no_nodes_and_reads_no_launchers_answers() {
     let nats = one_server();
-    let publish = ["$KV.whither_nodes.node-1", "whither.place", "elsewhere"];
+    // It starts nothing by itself but what a node is asked for: no start, and no other word to a node.
+    let publish =
+        ["$KV.whither_nodes.node-1", "whither.start", "whither.node.node-1", "whither.node.node-1.stop", "elsewhere"];
     may_not(&nats.url(), "service", &publish, &[">", "_INBOX.>", "_INBOX.launcher.>"]).await;
 }
 
@@ -185,10 +206,13 @@ async fn strangers_are_not_let_in_and_operators_hear_nothing() {
     let site = Site::start(&[nats.url()], "").await;
     // Another account, which the requests of this one do not reach.
     let operator = Login::of(&nats.url(), "operator").await;
+    let order = operator.client.request("whither.node.node-1.start", "{}".into()).await;
+    assert!(order.is_err(), "nobody is there: {order:?}");
     let mut heard = operator.client.subscribe("whither.>").await.unwrap();
     operator.client.flush().await.unwrap();
     let launcher = Login::of(&nats.url(), "launcher").await;
     assert!(ask(&launcher.client, "whither.place", &json!({})).await.code.is_none());
+    assert!(ask(&launcher.client, "whither.start", &json!({})).await.code.is_none());
     operator.client.publish("whither.marker", "".into()).await.unwrap();
     let first = futures_util::StreamExt::next(&mut heard).await.unwrap();
     assert_eq!(first.subject.as_str(), "whither.marker");

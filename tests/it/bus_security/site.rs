@@ -126,7 +126,8 @@ impl Site {
         service.says("answering").await;
         let agents = ["node-1", "node-2"].map(|node| {
             let config = config(folder.path(), node, &section(urls, node, more));
-            let arguments = ["agent", "--id", node, "--interval", SECONDS_FOR_A_TEST, "--config", &config];
+            let mut arguments = vec!["agent", "--id", node, "--interval", SECONDS_FOR_A_TEST, "--config", &config];
+            arguments.extend(["--start-command", r#"["echo", "{\"result\": 7}"]"#]);
             Running::start(folder.path(), &format!("{node}.log"), &arguments)
         });
         let site = Self { service, agents: agents.into(), folder };

@@ -8,6 +8,7 @@ use whither::front::metrics::Metrics;
 use whither::model::{FailureName, LimitKind};
 use whither::nats::message::Verb;
 use whither::nats::service::subject;
+use whither::nats::starts::StartFault;
 use whither::nats::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, HEADER_TIMEOUT, QUEUE_GROUP, SERVICE};
 
 use super::markdown::{code, table};
@@ -42,6 +43,11 @@ pub(crate) fn names() -> String {
             "subject",
             "what only the replica `R` can answer; `release` and `renew` likewise",
         ),
+        (
+            namespace.node_start("KEY"),
+            "subject",
+            "the service asks the agent of one node to start a session; the key of the node as in the bucket of nodes",
+        ),
         (namespace.nodes_bucket(), "bucket", "node documents, written by agents"),
         (namespace.marks_bucket(), "bucket", "cordons, drains and cool-downs, written by the service"),
         (namespace.claims_bucket(), "bucket", "claimed places where capacity is strict, written by the service"),
@@ -64,6 +70,11 @@ pub(crate) fn limits() -> String {
     table(["`limit`", "what was passed"], LimitKind::ALL.map(|kind| [code(kind.as_str()), kind.about().to_owned()]))
 }
 
+/// The reasons of starts that failed.
+pub(crate) fn start_faults() -> String {
+    table(["`reason`", "meaning"], StartFault::ALL.map(|(fault, about)| [code(fault.as_str()), about.to_owned()]))
+}
+
 /// The exit codes of commands.
 pub(crate) fn exit_codes() -> String {
     table(["exit code", "meaning"], exit::CODES.map(|(code, about)| [code.to_string(), about.to_owned()]))
@@ -78,6 +89,7 @@ pub(crate) fn metrics() -> String {
     metrics.suspicion("SCRIPT", "LIMIT");
     metrics.quarantined("SCRIPT", false);
     metrics.program_ended("SCRIPT");
+    metrics.start_ended("OUTCOME");
     let text = metrics.text();
     let (mut order, mut figures) = (Vec::new(), BTreeMap::<String, Figure>::new());
     for line in text.lines() {
