@@ -81,7 +81,7 @@ pub(super) struct BusSetup {
 pub(super) type ReloadsAsked = mpsc::Receiver<ReloadRequest>;
 
 impl ServiceParts<'_> {
-    /// StartTasks all tasks that need no NATS.
+    /// Starts all tasks that need no NATS.
     pub(super) fn start(
         self,
         listener: Option<TcpListener>,

@@ -1,4 +1,4 @@
-//! StartTasks: each is carried out by a task of its own, step by step over the bus, and answered in the end.
+//! Starts: each is carried out by a task of its own, step by step over the bus, and answered in the end.
 //!
 //! Every step is a message that any replica may answer, so a task has no state that anybody would miss: where the
 //! replica dies in the middle, the reservation ends by itself, and the same request, asked again, is answered with the
