@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::chain::StepSource;
+use crate::explain::CostlyLines;
 use crate::host;
 use crate::ipc::Orders;
 use crate::model::{Change, Counterfactual, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
 use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess, process};
+use crate::script::{Content, ScriptCounts};
 use crate::worker::blame::{BlameOutcome, judge};
 use crate::worker::{
-    BirthError, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerCommand,
-    WorkerEvent, WorkerInit,
+    BirthError, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerAudience,
+    WorkerCommand, WorkerEvent, WorkerInit,
 };
 
 use super::exit::{self, CommandExit};
@@ -62,16 +65,29 @@ async fn ask(
     let chain = birth.set.get(&question.head.action).cloned();
     let limit = chain.as_ref().map(|chain| birth.limits.chain_wall(chain, nodes)).unwrap_or_default();
     let patience = limit + PATIENCE + READING * u32::try_from(nodes).unwrap_or(u32::MAX);
-    let (mut shunned, mut worker, mut unsearched) = (0, None, None);
+    let (mut shunned, mut worker, mut unsearched, mut costly) = (0, None, None, None);
+    let mut remarks_told = false;
     loop {
         let asked = match worker.take() {
             Some(worker) => worker,
             None => OneShotWorker::start(birth, &known).await?,
         };
-        let overrun = match asked.ask(&question, patience).await {
+        if !std::mem::replace(&mut remarks_told, true) {
+            asked.worker.remarks().iter().for_each(|remark| output::aside(format_args!("warning: {remark}")));
+        }
+        let mut overrun = match asked.ask(&question, patience, &mut Vec::new()).await {
             WorkerOutcome::Decided(mut decision) => {
                 if let (Some(reason), Some(about)) = (unsearched, &question.about) {
                     decision.diagnosis.counterfactual = Some(Box::new(Counterfactual::untried(about, reason)));
+                }
+                if let Outcome::Failed(failure) = &mut decision.outcome
+                    && let (Some(LimitKind::Time), Some(step)) = (failure.limit, failure.step.clone())
+                {
+                    if costly.is_none() {
+                        costly = costly_lines(birth, &known, &question, patience, &step).await;
+                        failure.message = with_costly(&failure.message, costly.as_ref());
+                    }
+                    place_costly(failure, costly.as_ref());
                 }
                 return Ok(decision);
             }
@@ -89,12 +105,55 @@ async fn ask(
             }
             WorkerOutcome::Ended(overrun) => overrun,
         };
+        if let (LimitKind::Time, Some(step), None) = (overrun.kind, &overrun.running.step, &costly) {
+            costly = costly_lines(birth, &known, &question, patience, step).await;
+            overrun.message = with_costly(&overrun.message, costly.as_ref());
+        }
         match judge(&mut question, shunned, chain.as_ref(), overrun) {
             BlameOutcome::Shun(subject, limited) => known.push(WorkerCommand::Quarantine(subject, Some(limited))),
             BlameOutcome::Again => {}
-            BlameOutcome::Fail(failure) => return Ok(failed(&question, nodes, failure)),
+            BlameOutcome::Fail(mut failure) => {
+                place_costly(&mut failure, costly.as_ref());
+                return Ok(failed(&question, nodes, failure));
+            }
         }
         shunned += 1;
+    }
+}
+
+/// Returns the lines on which the time of the script of `step` goes when `question` is asked of a new worker that knows
+/// `known` and counts, under the limits of `birth`; `None` where the script cannot be counted.
+pub(super) async fn costly_lines(
+    birth: &WorkerInit,
+    known: &[WorkerCommand],
+    question: &PlacementQuestion,
+    patience: Duration,
+    step: &Arc<str>,
+) -> Option<CostlyLines> {
+    let steps = birth.set.chains.iter().flat_map(|chain| &chain.steps);
+    let is_text = |source: &StepSource| matches!(source, StepSource::Script { content: Content::Text(_), .. });
+    steps.filter(|own| own.name == *step).find(|own| is_text(&own.source))?;
+    let birth = WorkerInit { audience: WorkerAudience::Coverage, ..birth.clone() };
+    let worker = OneShotWorker::start(&birth, known).await.ok()?;
+    let question = PlacementQuestion { search_us: 0, narrated: false, ..question.clone() };
+    let mut counted = Vec::new();
+    drop(worker.ask(&question, patience, &mut counted).await);
+    CostlyLines::of(step, &counted)
+}
+
+/// Lets `failure`, a limit that a script passed, point to the most costly line of that script.
+pub(super) fn place_costly(failure: &mut Failure, costly: Option<&CostlyLines>) {
+    let position = costly.and_then(CostlyLines::position);
+    if failure.position.is_none() && failure.limit == Some(LimitKind::Time) {
+        failure.position = position.filter(|position| failure.step.as_ref() == Some(&position.file));
+    }
+}
+
+/// Returns `message` with the words of `costly`.
+pub(super) fn with_costly(message: &str, costly: Option<&CostlyLines>) -> String {
+    match costly {
+        Some(costly) => format!("{message}; counted in a run of its own, {costly}"),
+        None => message.to_owned(),
     }
 }
 
@@ -118,14 +177,19 @@ impl OneShotWorker {
             BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
             BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
         })?;
-        worker.remarks().iter().for_each(|remark| output::aside(format_args!("warning: {remark}")));
         let mut orders = Orders::default();
         known.iter().for_each(|order| orders.push(order));
         worker.send_all(orders).await;
         Ok(Self { worker, words })
     }
 
-    async fn ask(mut self, question: &PlacementQuestion, patience: Duration) -> WorkerOutcome {
+    /// Asks `question`; adds to `counted` what of the scripts ran, where the worker counts.
+    async fn ask(
+        mut self,
+        question: &PlacementQuestion,
+        patience: Duration,
+        counted: &mut Vec<ScriptCounts>,
+    ) -> WorkerOutcome {
         let mut orders = Orders::default();
         orders.push(&WorkerCommand::Ask(Arc::new(question.clone())));
         self.worker.send_all(orders).await;
@@ -138,7 +202,11 @@ impl OneShotWorker {
                     running = now;
                     continue;
                 }
-                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Covered(_)))) => continue,
+                Ok(Some((_, WorkerEvent::Reading))) => continue,
+                Ok(Some((_, WorkerEvent::Covered(counts)))) => {
+                    counted.extend(counts);
+                    continue;
+                }
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
                     Some(reply) => return WorkerOutcome::Decided(reply.decision),
                     None => continue,

@@ -9,6 +9,7 @@
 //! A search is bounded by a number of tries and by time ([`SearchBudget`]).
 
 mod changes;
+mod costly;
 mod excerpt;
 mod fields;
 mod search;
@@ -19,6 +20,7 @@ mod values;
 mod vocabulary;
 
 pub use changes::changes;
+pub use costly::CostlyLines;
 pub use excerpt::{draw, excerpt};
 pub use search::search;
 pub use tree::tree;

@@ -14,7 +14,7 @@ mod policy;
 mod source;
 pub mod tree;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ pub trait Engine {
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError>;
 
     /// Counts into `coverage` what runs of the scripts that are loaded from now on, where the engine can.
-    fn cover(&self, _coverage: &Rc<Coverage>) {}
+    fn cover(&self, _coverage: &Arc<Coverage>) {}
 }
 
 /// A compiled script.

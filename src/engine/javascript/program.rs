@@ -54,7 +54,7 @@ struct JavaScriptEngine {
     collector: Rc<Collector>,
     isolate: RefCell<Option<Rc<Isolate>>>,
     /// The counts of what runs, where coverage is wanted.
-    coverage: RefCell<Option<Rc<Coverage>>>,
+    coverage: RefCell<Option<Arc<Coverage>>>,
     /// What compiles functions, once one is there to be compiled; absent where it does not start.
     #[cfg(feature = "wasm")]
     compiler: OnceCell<Option<ModuleCompiler>>,
@@ -131,8 +131,8 @@ impl JavaScriptProgram {
 }
 
 impl Engine for JavaScript {
-    fn cover(&self, coverage: &Rc<Coverage>) {
-        *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
+    fn cover(&self, coverage: &Arc<Coverage>) {
+        *self.0.coverage.borrow_mut() = Some(Arc::clone(coverage));
     }
 
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
