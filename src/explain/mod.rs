@@ -12,6 +12,7 @@ mod changes;
 mod costly;
 mod excerpt;
 mod fields;
+mod sampled;
 mod search;
 mod supposition;
 mod tree;
