@@ -44,6 +44,8 @@ pub mod problem;
 #[cfg(feature = "service")]
 mod processes;
 #[cfg(feature = "service")]
+mod recorded;
+#[cfg(feature = "service")]
 pub mod reload;
 #[cfg(feature = "service")]
 pub mod remote;
