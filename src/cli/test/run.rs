@@ -28,7 +28,7 @@ use super::trial::CaseTrials;
 /// Files of tests that are run at a time, where the machine has so many processors.
 const MOST_AT_ONCE: usize = 8;
 
-/// SuiteRuns of the tests that the options name.
+/// Runs of the tests that the options name.
 pub(super) struct SuiteRuns<'a> {
     options: &'a Options,
     book: &'a RefCell<CoverageBook>,
@@ -45,7 +45,7 @@ impl<'a> SuiteRuns<'a> {
         self.left_out
     }
 
-    /// SuiteRuns all files, and tells `tell` of each as soon as those before it are told.
+    /// Runs all files, and tells `tell` of each as soon as those before it are told.
     ///
     /// # Errors
     /// Folders that cannot be read, or that have no tests.
@@ -86,7 +86,7 @@ fn progress(files: usize) -> ProgressBar {
     bar
 }
 
-/// SuiteRuns the file at `path`; returns its results, and how many cases the filter left out.
+/// Runs the file at `path`; returns its results, and how many cases the filter left out.
 async fn one(path: &Path, options: &Options, book: &RefCell<CoverageBook>, bar: &ProgressBar) -> (SuiteResult, usize) {
     let file: Arc<str> = path.to_string_lossy().into();
     let failed =
@@ -108,6 +108,7 @@ async fn one(path: &Path, options: &Options, book: &RefCell<CoverageBook>, bar: 
     let chains: Vec<_> = own.chain(suite.variants.iter().map(|variant| (&*variant.name, &variant.set))).collect();
     bar.inc_length((cases.len() * chains.len()) as u64);
     let mut results = Vec::with_capacity(cases.len() * chains.len());
+    let mut shelf = ClusterShelf::default();
     for (variant, set) in chains {
         if options.is_covered {
             expect(set, &suite.base, book);
@@ -116,7 +117,7 @@ async fn one(path: &Path, options: &Options, book: &RefCell<CoverageBook>, bar: 
         if let Err(exit) = lab.start().await {
             return (failed(exit.words().to_owned(), false), left_out);
         }
-        let mut trials = CaseTrials { lab: &mut lab, shelf: ClusterShelf::default() };
+        let mut trials = CaseTrials { lab: &mut lab, shelf: &mut shelf };
         for case in &cases {
             let mut result = trials.run(case).await;
             if !variant.is_empty() {

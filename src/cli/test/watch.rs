@@ -28,7 +28,7 @@ const MAX_FOLDERS: usize = 1_000;
 /// Whether each case passed, by its file and name.
 type Verdicts = BTreeMap<(String, String), bool>;
 
-/// SuiteRuns the tests, and again after each change, until the process is ended.
+/// Runs the tests, and again after each change, until the process is ended.
 ///
 /// # Errors
 /// Folders that cannot be read or watched. A test that fails is no error here.
