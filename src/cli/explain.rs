@@ -16,6 +16,7 @@ use crate::nats::wire;
 use crate::plain::Plain;
 
 use super::exit::{self, CommandExit};
+use super::nodes_file::KeptNodes;
 use super::place::{LocalDecision, Placement};
 use super::watch::{self, WatchedAnswer};
 use super::{output, recorded, remote, table};
@@ -67,13 +68,17 @@ pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
         };
     }
     match placement.service() {
-        None if args.watch => watch::run(&|| placement.watched(), &mut || {
-            let (explanation, end) = local(placement)?;
-            let text = explain::tree(&explanation);
-            Ok(WatchedAnswer { text: if placement.json { format!("{explanation:#}") } else { text }, explanation, end })
-        }),
+        None if args.watch => {
+            let mut kept = KeptNodes::default();
+            watch::run(&|| placement.watched(), &mut || {
+                let (explanation, end) = local(placement, &mut kept)?;
+                let text = explain::tree(&explanation);
+                let text = if placement.json { format!("{explanation:#}") } else { text };
+                Ok(WatchedAnswer { text, explanation, end })
+            })
+        }
         None => {
-            let (explanation, end) = local(placement)?;
+            let (explanation, end) = local(placement, &mut KeptNodes::default())?;
             print(&explanation, placement.json)?;
             end
         }
@@ -91,8 +96,8 @@ pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
 }
 
 /// Explains a decision that is made here; returns the explanation with the command's end.
-fn local(placement: &Placement) -> Result<(Value, Result<(), CommandExit>), CommandExit> {
-    Ok(explained(placement.decide(Purpose::Explain, true, MAX_SEARCH_US)?, placement))
+fn local(placement: &Placement, kept: &mut KeptNodes) -> Result<(Value, Result<(), CommandExit>), CommandExit> {
+    Ok(explained(placement.decide(Purpose::Explain, true, MAX_SEARCH_US, kept)?, placement))
 }
 
 /// Returns the explanation of `decided` with the command's end.

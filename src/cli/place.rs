@@ -18,7 +18,7 @@ use crate::worker::{WorkerAudience, WorkerInit, WorkerLimits};
 use super::bus::BusArgs;
 use super::chains::{ChainArgs, Chains, has_section};
 use super::exit::CommandExit;
-use super::nodes_file::{self, NodesFile};
+use super::nodes_file::{self, KeptNodes, NodesFile};
 use super::request::{self, RequestArgs};
 use super::watch::{self, WatchedAnswer};
 use super::{one_shot, output, recorded, remote, table};
@@ -126,9 +126,11 @@ pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
     let is_explained = args.explain || placement.node.is_some();
     let Some(service) = placement.service() else {
         if args.watch {
-            return watch::run(&|| placement.watched(), &mut || watched(placement, is_explained));
+            let mut kept = KeptNodes::default();
+            return watch::run(&|| placement.watched(), &mut || watched(placement, is_explained, &mut kept));
         }
-        let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, is_explained, 0)?;
+        let LocalDecision { id, decision, set, .. } =
+            placement.decide(Purpose::Place, is_explained, 0, &mut KeptNodes::default())?;
         table::logged(&decision);
         let explanation = wire::explained(&id, &decision);
         if is_explained {
@@ -163,8 +165,8 @@ fn failed(failure: &Failure, set: &ChainSet) -> CommandExit {
 }
 
 /// Decides once under `--watch`.
-fn watched(placement: &Placement, is_explained: bool) -> Result<WatchedAnswer, CommandExit> {
-    let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, true, 0)?;
+fn watched(placement: &Placement, is_explained: bool, kept: &mut KeptNodes) -> Result<WatchedAnswer, CommandExit> {
+    let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, true, 0, kept)?;
     table::logged(&decision);
     let explanation = wire::explained(&id, &decision);
     let text = match (&decision.outcome, is_explained) {
@@ -213,15 +215,17 @@ impl Placement {
         self.chain.files().into_iter().chain(self.nodes.clone()).chain(request).collect()
     }
 
-    /// Decides in this process; a search for counterfactuals of the node asked about may take `search_us`.
+    /// Decides in this process; a search for counterfactuals of the node asked about may take `search_us`. The node list
+    /// is that of `kept` while its file stays as it was.
     pub(super) fn decide(
         &self,
         purpose: Purpose,
         is_explained: bool,
         search_us: u64,
+        kept: &mut KeptNodes,
     ) -> Result<LocalDecision, CommandExit> {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
-        let nodes = nodes_file::read(self.nodes.as_deref(), chains.limits.request_bytes)?;
+        let nodes = kept.read(self.nodes.as_deref(), chains.limits.request_bytes)?;
         nodes.warnings.iter().for_each(|warning| output::aside(format_args!("warning: {}", Plain(warning))));
         self.decide_over(chains, nodes, (self.seed, self.now), purpose, is_explained, search_us)
     }
