@@ -26,6 +26,8 @@ pub mod explain;
 #[cfg(feature = "service")]
 pub mod fastx;
 #[cfg(feature = "service")]
+mod hired_worker;
+#[cfg(feature = "service")]
 pub mod import;
 #[cfg(feature = "service")]
 pub mod new;

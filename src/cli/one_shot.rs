@@ -16,17 +16,15 @@ use crate::ipc::Orders;
 use crate::model::{Change, Counterfactual, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
 use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess, process};
-use crate::script::{Content, ScriptCounts};
+use crate::script::Content;
 use crate::worker::blame::{BlameOutcome, judge};
-use crate::worker::{
-    BirthError, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerAudience,
-    WorkerCommand, WorkerEvent, WorkerInit,
-};
+use crate::worker::{PlacementQuestion, SuspendedStep, WaitingDecision, WorkerAudience, WorkerCommand, WorkerInit};
 
 use super::exit::{self, CommandExit};
+use super::hired_worker::{HiredWorker, WorkerAnswer};
 use super::output;
 
-/// The most events of a worker or a runner in the queue.
+/// The most events of a runner in the queue.
 const WORDS_WAITING: usize = 16;
 /// The time on top of all limits before a process counts as lost: for starting, and for reading a large node list.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,15 +66,15 @@ async fn ask(
     let (mut shunned, mut worker, mut unsearched, mut costly) = (0, None, None, None);
     let mut remarks_told = false;
     loop {
-        let asked = match worker.take() {
+        let mut asked = match worker.take() {
             Some(worker) => worker,
-            None => OneShotWorker::start(birth, &known).await?,
+            None => HiredWorker::start(birth, known.iter().cloned()).await?,
         };
         if !std::mem::replace(&mut remarks_told, true) {
-            asked.worker.remarks().iter().for_each(|remark| output::aside(format_args!("warning: {remark}")));
+            asked.remarks().iter().for_each(|remark| output::aside(format_args!("warning: {remark}")));
         }
         let mut overrun = match asked.ask(&question, patience, &mut Vec::new()).await {
-            WorkerOutcome::Decided(mut decision) => {
+            WorkerAnswer::Decided(mut decision) => {
                 if let (Some(reason), Some(about)) = (unsearched, &question.about) {
                     decision.diagnosis.counterfactual = Some(Box::new(Counterfactual::untried(about, reason)));
                 }
@@ -89,21 +87,21 @@ async fn ask(
                     }
                     place_costly(failure, costly.as_ref());
                 }
-                return Ok(decision);
+                return Ok(*decision);
             }
-            WorkerOutcome::Waiting(waiting, hired) => {
+            WorkerAnswer::Waiting(waiting) => {
                 let standing = helper.run(&question, waiting).await?;
                 question.from = Some(standing);
-                worker = Some(hired);
+                worker = Some(asked);
                 continue;
             }
-            WorkerOutcome::Ended(overrun) if question.search_us > 0 => {
+            WorkerAnswer::Ended(overrun) if question.search_us > 0 => {
                 // Perhaps a tried value caused the end: no script is blamed for a tried value.
                 question.search_us = 0;
                 unsearched = Some(format!("with a value that was tried, {}", overrun.message));
                 continue;
             }
-            WorkerOutcome::Ended(overrun) => overrun,
+            WorkerAnswer::Ended(overrun) => overrun,
         };
         if let (LimitKind::Time, Some(step), None) = (overrun.kind, &overrun.running.step, &costly) {
             costly = costly_lines(birth, &known, &question, patience, step).await;
@@ -134,7 +132,7 @@ pub(super) async fn costly_lines(
     let is_text = |source: &StepSource| matches!(source, StepSource::Script { content: Content::Text(_), .. });
     steps.filter(|own| own.name == *step).find(|own| is_text(&own.source))?;
     let birth = WorkerInit { audience: WorkerAudience::Coverage, ..birth.clone() };
-    let worker = OneShotWorker::start(&birth, known).await.ok()?;
+    let mut worker = HiredWorker::start(&birth, known.iter().cloned()).await.ok()?;
     let question = PlacementQuestion { search_us: 0, narrated: false, ..question.clone() };
     let mut counted = Vec::new();
     drop(worker.ask(&question, patience, &mut counted).await);
@@ -154,74 +152,6 @@ pub(super) fn with_costly(message: &str, costly: Option<&CostlyLines>) -> String
     match costly {
         Some(costly) => format!("{message}; counted in a run of its own, {costly}"),
         None => message.to_owned(),
-    }
-}
-
-/// A worker that knows the nodes.
-struct OneShotWorker {
-    worker: Worker,
-    words: mpsc::Receiver<(u64, WorkerEvent)>,
-}
-
-/// The outcome of a question to a worker.
-enum WorkerOutcome {
-    Decided(Decision),
-    Waiting(WaitingDecision, OneShotWorker),
-    Ended(Overrun),
-}
-
-impl OneShotWorker {
-    async fn start(birth: &WorkerInit, known: &[WorkerCommand]) -> Result<Self, CommandExit> {
-        let (words_in, words) = mpsc::channel(WORDS_WAITING);
-        let worker = Worker::start(&host::program(), birth, 1, words_in).await.map_err(|error| match error {
-            BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
-            BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
-        })?;
-        let mut orders = Orders::default();
-        known.iter().for_each(|order| orders.push(order));
-        worker.send_all(orders).await;
-        Ok(Self { worker, words })
-    }
-
-    /// Asks `question`; adds to `counted` what of the scripts ran, where the worker counts.
-    async fn ask(
-        mut self,
-        question: &PlacementQuestion,
-        patience: Duration,
-        counted: &mut Vec<ScriptCounts>,
-    ) -> WorkerOutcome {
-        let mut orders = Orders::default();
-        orders.push(&WorkerCommand::Ask(Arc::new(question.clone())));
-        self.worker.send_all(orders).await;
-        let mut running = RunningStep { ticket: question.ticket, step: None, node: None, pure: false };
-        loop {
-            let event = tokio::time::timeout(patience, self.words.recv()).await;
-            let name = running.step.as_deref().unwrap_or("a script");
-            let (kind, message) = match event {
-                Ok(Some((_, WorkerEvent::Running(now)))) => {
-                    running = now;
-                    continue;
-                }
-                Ok(Some((_, WorkerEvent::Reading))) => continue,
-                Ok(Some((_, WorkerEvent::Covered(counts)))) => {
-                    counted.extend(counts);
-                    continue;
-                }
-                Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
-                    Some(reply) => return WorkerOutcome::Decided(reply.decision),
-                    None => continue,
-                },
-                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return WorkerOutcome::Waiting(waiting, self),
-                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return WorkerOutcome::Ended(overrun),
-                Ok(Some((_, WorkerEvent::Exited(ended)))) => {
-                    let why = "values that are nested too deeply are the usual reason";
-                    (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
-                }
-                Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
-                Err(_late) => (LimitKind::Time, format!("{name} gave no answer within {patience:?}")),
-            };
-            return WorkerOutcome::Ended(Overrun { running, kind, message });
-        }
     }
 }
 

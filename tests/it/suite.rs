@@ -390,6 +390,15 @@ fn large_clusters_run_and_larger_ones_are_refused() {
     };
     let (_shell, told) = test(&[("s.test.toml", &file(5_000))], &[]);
     assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
+    // So much text that a worker says hundreds of times, while it reads, that it is alive.
+    let long = "x".repeat(263_000);
+    let file = format!(
+        "steps = [\"builtin:fewest-sessions\"]\n\
+         nodes = {{ generate = {{ count = 400, with = {{ metadata = {{ long = '{long}' }} }} }} }}\n\
+         [[case]]\nname = 'x'\nexpect = {{ placed = true }}\n[[case]]\nname = 'y'\nexpect = {{ placed = true }}\n"
+    );
+    let (_shell, told) = test(&[("s.test.toml", &file)], &[]);
+    assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
     let (_shell, told) = test(&[("s.test.toml", &file(100_001))], &[]);
     let words = "`nodes.generate.count` is the number 100001, expected a whole number from 1 to 100000";
     assert!(told.code == Some(2) && told.stdout.contains(words), "{}", told.stdout);

@@ -8,28 +8,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use crate::chain::Purpose;
 use crate::explain::CostlyLines;
-use crate::host;
-use crate::ipc::Orders;
 use crate::model::{Arrangement, Change, Decision, LimitKind, Outcome};
 use crate::runner::ProgramSet;
 use crate::suite::CoverageBook;
 use crate::worker::blame::{BlameOutcome, judge};
-use crate::worker::{
-    BirthError, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerAudience,
-    WorkerCommand, WorkerEvent, WorkerInit,
-};
+use crate::worker::{PlacementQuestion, SuspendedStep, WaitingDecision, WorkerAudience, WorkerCommand, WorkerInit};
 
 use super::super::chains::Chains;
-use super::super::exit::{self, CommandExit};
+use super::super::exit::CommandExit;
+use super::super::hired_worker::{HiredWorker, WorkerAnswer};
 use super::super::one_shot::{self, LazyRunner};
 use super::cluster::TestCluster;
 
-/// Words of a worker that may wait.
-const WORDS_WAITING: usize = 16;
 /// What comes on top of all limits before a worker counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Reading a node into a worker, at the very most.
@@ -49,24 +41,13 @@ pub(super) struct TestWorker<'a> {
     programs: ProgramSet,
     base: &'a Path,
     book: &'a RefCell<CoverageBook>,
-    worker: Option<StartedWorker>,
+    worker: Option<HiredWorker>,
     /// The cluster that the case began with.
     staged: Rc<TestCluster>,
     /// What has happened to that cluster since: what a new worker has to be told besides.
     since: Vec<WorkerCommand>,
     tickets: u64,
     counted_runs: u32,
-}
-
-struct StartedWorker {
-    worker: Worker,
-    words: mpsc::Receiver<(u64, WorkerEvent)>,
-}
-
-enum AskOutcome {
-    Decided(Box<Decision>),
-    Waiting(WaitingDecision),
-    Ended(Overrun),
 }
 
 impl<'a> TestWorker<'a> {
@@ -107,14 +88,10 @@ impl<'a> TestWorker<'a> {
         let orders = match is_same {
             true => taken_back(&since, cluster),
             false if before.len() > MAX_FORGOTTEN => None,
-            false => Some(forgotten(&since, &before).chain(cluster.commands()).collect()),
+            false => Some(forgotten(&since, &before).chain(cluster.commands()).collect::<Vec<_>>()),
         };
-        match (&self.worker, orders) {
-            (Some(hired), Some(orders)) => {
-                let mut frames = Orders::default();
-                orders.iter().for_each(|order: &WorkerCommand| frames.push(order));
-                hired.worker.send_all(frames).await;
-            }
+        match (&mut self.worker, orders) {
+            (Some(hired), Some(orders)) => hired.send(orders).await,
             (_, None) => self.worker = None,
             (None, Some(_)) => {}
         }
@@ -131,10 +108,8 @@ impl<'a> TestWorker<'a> {
     }
 
     async fn tell(&mut self, order: WorkerCommand) {
-        if let Some(hired) = &self.worker {
-            let mut orders = Orders::default();
-            orders.push(&order);
-            hired.worker.send_all(orders).await;
+        if let Some(hired) = &mut self.worker {
+            hired.send([order.clone()]).await;
         }
         self.since.push(order);
     }
@@ -154,7 +129,7 @@ impl<'a> TestWorker<'a> {
         let (mut shunned, mut costly) = (0, None);
         let decision = loop {
             let mut overrun = match self.put(&question, patience).await? {
-                AskOutcome::Decided(mut decision) => {
+                WorkerAnswer::Decided(mut decision) => {
                     if let Outcome::Failed(failure) = &mut decision.outcome
                         && let (Some(LimitKind::Time), Some(step)) = (failure.limit, failure.step.clone())
                     {
@@ -166,11 +141,11 @@ impl<'a> TestWorker<'a> {
                     }
                     break *decision;
                 }
-                AskOutcome::Waiting(waiting) => {
+                WorkerAnswer::Waiting(waiting) => {
                     question.from = Some(self.run_program(&question, waiting).await?);
                     continue;
                 }
-                AskOutcome::Ended(overrun) => overrun,
+                WorkerAnswer::Ended(overrun) => overrun,
             };
             self.worker = None;
             if let (LimitKind::Time, Some(step), None) = (overrun.kind, &overrun.running.step, &costly) {
@@ -233,65 +208,22 @@ impl<'a> TestWorker<'a> {
     }
 
     /// The worker, started and told of the cluster where there is none.
-    async fn hired(&mut self) -> Result<&mut StartedWorker, CommandExit> {
+    async fn hired(&mut self) -> Result<&mut HiredWorker, CommandExit> {
         let worker = match self.worker.take() {
             Some(hired) => hired,
-            None => {
-                let (words_in, words) = mpsc::channel(WORDS_WAITING);
-                let started = Worker::start(&host::program(), &self.birth, 1, words_in).await;
-                let worker = started.map_err(|error| match error {
-                    BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
-                    BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
-                })?;
-                let mut orders = Orders::default();
-                self.known().iter().for_each(|order| orders.push(order));
-                worker.send_all(orders).await;
-                StartedWorker { worker, words }
-            }
+            None => HiredWorker::start(&self.birth, self.known()).await?,
         };
         Ok(self.worker.insert(worker))
     }
 
     /// Puts `question` to the worker.
-    async fn put(&mut self, question: &PlacementQuestion, patience: Duration) -> Result<AskOutcome, CommandExit> {
+    async fn put(&mut self, question: &PlacementQuestion, patience: Duration) -> Result<WorkerAnswer, CommandExit> {
         let (base, book) = (self.base, self.book);
-        let hired = self.hired().await?;
-        let mut orders = Orders::default();
-        orders.push(&WorkerCommand::Ask(Arc::new(question.clone())));
-        hired.worker.send_all(orders).await;
-        let mut running = RunningStep { ticket: question.ticket, step: None, node: None, pure: false };
-        loop {
-            let event = tokio::time::timeout(patience, hired.words.recv()).await;
-            let name = running.step.as_deref().unwrap_or("a script");
-            let (kind, message) = match event {
-                Ok(Some((_, WorkerEvent::Running(now)))) => {
-                    running = now;
-                    continue;
-                }
-                Ok(Some((_, WorkerEvent::Reading))) => continue,
-                Ok(Some((_, WorkerEvent::Covered(counts)))) => {
-                    let mut book = book.borrow_mut();
-                    counts.iter().for_each(|counts| book.add(&path_of(base, &counts.file), counts));
-                    continue;
-                }
-                Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
-                    Some(reply) => return Ok(AskOutcome::Decided(Box::new(reply.decision))),
-                    None => continue,
-                },
-                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return Ok(AskOutcome::Waiting(waiting)),
-                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return Ok(AskOutcome::Ended(overrun)),
-                Ok(Some((_, WorkerEvent::Exited(ended)))) => {
-                    let why = "values that are nested too deeply are the usual reason";
-                    (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
-                }
-                Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
-                Err(_late) => {
-                    hired.worker.kill();
-                    (LimitKind::Time, format!("{name} gave no answer within {patience:?}"))
-                }
-            };
-            return Ok(AskOutcome::Ended(Overrun { running, kind, message }));
-        }
+        let mut counted = Vec::new();
+        let answer = self.hired().await?.ask(question, patience, &mut counted).await;
+        let mut book = book.borrow_mut();
+        counted.iter().for_each(|counts| book.add(&path_of(base, &counts.file), counts));
+        Ok(answer)
     }
 }
 

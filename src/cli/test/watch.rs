@@ -60,7 +60,9 @@ pub(super) async fn run(options: &Options) -> Result<(), CommandExit> {
                     let words = format!("{} as before: nothing has changed that they come from", runs.reused());
                     output::print_line(words.dimmed());
                 }
-                output::print_line(last.compared(&suites, &verdicts));
+                if !is_first {
+                    output::print_line(last.compared(&suites, &verdicts));
+                }
                 if suites.iter().all(|suite| suite.problems.is_empty()) {
                     last.totals = Some(show::totals(&suites, runs.left_out(), start.elapsed()));
                 }
