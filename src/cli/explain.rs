@@ -63,7 +63,13 @@ pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
     let placement = &args.placement;
     if let Some(path) = &args.decision {
         return match path.to_str().filter(|id| recorded::is_id(id) && !path.exists()) {
-            Some(id) => again(placement.recorded(id)?, placement),
+            Some(id) => {
+                let record = placement.recorded(id).map_err(|exit| {
+                    let message = format!("{} (`{id}` is no file here, so it is the id of a decision)", exit.message);
+                    CommandExit::new(exit.code, message)
+                })?;
+                again(record, placement)
+            }
             None => of_file(path, placement),
         };
     }

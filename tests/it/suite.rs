@@ -238,6 +238,10 @@ fn bad_files_are_told_with_their_lines_and_the_others_run() {
     let none = shell.whither(["test", "empty"]);
     assert_eq!((none.code, none.stderr.contains("there is no file *.test.toml in empty")), (Some(2), true), "{none:?}");
     assert_eq!(shell.whither(["test", "gone"]).code, Some(2));
+    let told = shell.whither(["test", "a/good.js"]);
+    assert!(told.code == Some(0) && told.stdout.contains("1 passed"), "the tests of a script: {told:?}");
+    let told = shell.whither(["test", "empty/readme"]);
+    assert!(told.code == Some(2) && told.stderr.contains("`empty/readme` is no file of tests"), "{told:?}");
 }
 
 /// What ran, counted by hand. `count` has the lines, each with how often a statement on it began, and the ways of its
@@ -381,7 +385,7 @@ fn a_case_that_hangs_says_where() {
 
 #[test]
 fn large_clusters_run_and_larger_ones_are_refused() {
-    // The most is 100,000, which takes a build without optimisations minutes.
+    // The most is 100,000, which takes a build without optimisations half a minute.
     let file = |count: u32| {
         format!(
             "steps = [\"builtin:fewest-sessions\"]\nnodes = {{ generate = {{ count = {count} }} }}\n\
@@ -391,13 +395,13 @@ fn large_clusters_run_and_larger_ones_are_refused() {
     let (_shell, told) = test(&[("s.test.toml", &file(5_000))], &[]);
     assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
     // So much text that a worker says hundreds of times, while it reads, that it is alive.
-    let long = "x".repeat(263_000);
-    let file = format!(
+    let long = "x".repeat(250_000);
+    let large = format!(
         "steps = [\"builtin:fewest-sessions\"]\n\
-         nodes = {{ generate = {{ count = 400, with = {{ metadata = {{ long = '{long}' }} }} }} }}\n\
+         nodes = {{ generate = {{ count = 600, with = {{ metadata = {{ long = '{long}' }} }} }} }}\n\
          [[case]]\nname = 'x'\nexpect = {{ placed = true }}\n[[case]]\nname = 'y'\nexpect = {{ placed = true }}\n"
     );
-    let (_shell, told) = test(&[("s.test.toml", &file)], &[]);
+    let (_shell, told) = test(&[("s.test.toml", &large)], &[]);
     assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
     let (_shell, told) = test(&[("s.test.toml", &file(100_001))], &[]);
     let words = "`nodes.generate.count` is the number 100001, expected a whole number from 1 to 100000";
