@@ -1,3 +1,6 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // GPU nodes for the members of one user group; everybody else gets the other nodes, so that the GPUs stay free.
 //
 // Nodes:    `"gpu": true` in the static data, or METADATA_GPU=true in the agent's environment.
@@ -5,16 +8,18 @@
 // Config:   [chain."session/start"]
 //           steps = ["scripts/gpu-for-group.js", "builtin:fewest-sessions"]
 //
-// FastX 3's shape, and it runs there unchanged: an anonymous function of the whole list, which returns the list for the
-// next step.
+// FastX 3's shape: a function of the whole list, which returns the list for the next step. FastX's own scripts are
+// functions without a name, which run here as well; with a name, an editor can check the script.
 
-function(input) {
+/** @param {Whither.Input} input @returns {Whither.Verdict} */
+function balance(input) {
   var GROUP = 'gpu-users';
 
   var member = input.isAdmin || input.userGroups.indexOf(GROUP) !== -1;
 
   // Static data stands at the top level of a server, too. Metadata is text, whatever was meant: METADATA_GPU=false must
   // not count as a GPU.
+  /** @param {Whither.Node} server */
   function hasGpu(server) {
     var gpu = server.gpu || (server.metadata && server.metadata.gpu);
     return /^(true|yes|on|1)$/i.test(String(gpu));

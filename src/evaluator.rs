@@ -123,7 +123,7 @@ impl Evaluator {
         arrangement: Arrangement,
         host: EvaluatorHost,
         loading: &mut dyn FnMut(&Arc<str>),
-        coverage: Option<&Rc<Coverage>>,
+        coverage: Option<&Arc<Coverage>>,
     ) -> Result<Self, Vec<CompileError>> {
         let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
         let settings = Settings { limits: set.limits, zone: zone.clone(), alarm: Rc::clone(&host.alarm) };
@@ -356,7 +356,7 @@ struct Compiler {
     /// An engine for each language that is used: starting an engine costs milliseconds.
     engines: BTreeMap<&'static str, Box<dyn Engine>>,
     errors: Vec<CompileError>,
-    coverage: Option<Rc<Coverage>>,
+    coverage: Option<Arc<Coverage>>,
     ledger: Rc<TierLedger>,
 }
 

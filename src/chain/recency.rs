@@ -3,7 +3,7 @@
 use crate::model::SlotIndex;
 
 /// The order of a chain's past choices, by slot.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Recency {
     chosen: u64,
     last: Vec<u64>,

@@ -42,7 +42,7 @@ const MAX_FIXES: usize = 4;
   whither check --explain W012
   whither check --sarif > whither.sarif        # for editors and CI
 
-CommandExit codes: 0 nothing found · 2 a file cannot be read, or the command line is wrong · 6 something was found")]
+Exit codes: 0 nothing found · 2 a file cannot be read, or the command line is wrong · 6 something was found")]
 pub struct CheckArgs {
     /// Configs (*.toml), scripts, and folders of scripts [default: whither.toml]
     #[arg(value_name = "CONFIG | SCRIPT")]
@@ -123,7 +123,10 @@ pub(super) fn shown(files: &[CheckedFile], is_terminal: bool) -> String {
 }
 
 /// Runs `work` on a stack on which no source that is accepted is too deep.
-fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, CommandExit> {
+///
+/// # Errors
+/// A thread that cannot be started, or a panic.
+pub(super) fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, CommandExit> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("check".to_owned()).stack_size(STACK_BYTES);
         let started = thread.spawn_scoped(scope, work).map_err(|error| CommandExit::new(exit::OTHER, error))?;

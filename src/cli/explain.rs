@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::chain::Purpose;
 use crate::config::problem::nearest;
@@ -16,9 +16,10 @@ use crate::nats::wire;
 use crate::plain::Plain;
 
 use super::exit::{self, CommandExit};
+use super::nodes_file::KeptNodes;
 use super::place::{LocalDecision, Placement};
 use super::watch::{self, WatchedAnswer};
-use super::{output, remote, table};
+use super::{output, recorded, remote, table};
 
 /// The most bytes of a recorded decision.
 const MAX_RECORD_BYTES: usize = 16 << 20;
@@ -37,15 +38,17 @@ const MAX_SEARCH_US: u64 = 3_000_000;
   whither explain --user ann --node node7              # why does ann not get node7, and what would have to differ?
   whither explain --nodes nodes.json --script gpu.js --script builtin:fewest-sessions --node node7 --watch
   whither place --user ann --explain --json > decision.json; whither explain --decision decision.json
+  whither explain --decision ID --nats nats://127.0.0.1:4222 --config whither.toml --node node7    # one that is past
 
-CommandExit codes: those of `whither place`; 3 also where there is no node of the id that --node names, 2 where the file that
+Exit codes: those of `whither place`; 3 also where there is no node of the id that --node names, 2 where the file that
 --decision names has no decision in it")]
 pub struct ExplainArgs {
     #[command(flatten)]
     placement: Placement,
-    /// Explain the decision recorded in this file: the output of `place --explain --json`, `explain --json` or the
-    /// service
-    #[arg(long, value_name = "FILE", help_heading = "Options", conflicts_with_all = ["nodes", "scripts", "config", "user", "request"])]
+    /// Explain a decision that was made: of this file, the output of `place --explain --json`, `explain --json` or the
+    /// service; or of this id, where the service recorded it (`service.recorded_decisions`). What was recorded is
+    /// decided again by the chain of --config or --script
+    #[arg(long, value_name = "FILE or ID", help_heading = "Options", conflicts_with_all = ["nodes", "user", "request"])]
     decision: Option<PathBuf>,
     /// Explain again each time a script, the config, the nodes or the request changes
     #[arg(long, help_heading = "Options", conflicts_with = "decision")]
@@ -59,16 +62,29 @@ pub struct ExplainArgs {
 pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
     let placement = &args.placement;
     if let Some(path) = &args.decision {
-        return recorded(path, placement);
+        return match path.to_str().filter(|id| recorded::is_id(id) && !path.exists()) {
+            Some(id) => {
+                let record = placement.recorded(id).map_err(|exit| {
+                    let message = format!("{} (`{id}` is no file here, so it is the id of a decision)", exit.message);
+                    CommandExit::new(exit.code, message)
+                })?;
+                again(record, placement)
+            }
+            None => of_file(path, placement),
+        };
     }
     match placement.service() {
-        None if args.watch => watch::run(&|| placement.watched(), &mut || {
-            let (explanation, end) = local(placement)?;
-            let text = explain::tree(&explanation);
-            Ok(WatchedAnswer { text: if placement.json { format!("{explanation:#}") } else { text }, explanation, end })
-        }),
+        None if args.watch => {
+            let mut kept = KeptNodes::default();
+            watch::run(&|| placement.watched(), &mut || {
+                let (explanation, end) = local(placement, &mut kept)?;
+                let text = explain::tree(&explanation);
+                let text = if placement.json { format!("{explanation:#}") } else { text };
+                Ok(WatchedAnswer { text, explanation, end })
+            })
+        }
         None => {
-            let (explanation, end) = local(placement)?;
+            let (explanation, end) = local(placement, &mut KeptNodes::default())?;
             print(&explanation, placement.json)?;
             end
         }
@@ -86,8 +102,13 @@ pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
 }
 
 /// Explains a decision that is made here; returns the explanation with the command's end.
-fn local(placement: &Placement) -> Result<(Value, Result<(), CommandExit>), CommandExit> {
-    let LocalDecision { id, decision, nodes, notes, set } = placement.decide(Purpose::Explain, true, MAX_SEARCH_US)?;
+fn local(placement: &Placement, kept: &mut KeptNodes) -> Result<(Value, Result<(), CommandExit>), CommandExit> {
+    Ok(explained(placement.decide(Purpose::Explain, true, MAX_SEARCH_US, kept)?, placement))
+}
+
+/// Returns the explanation of `decided` with the command's end.
+fn explained(decided: LocalDecision, placement: &Placement) -> (Value, Result<(), CommandExit>) {
+    let LocalDecision { id, decision, nodes, notes, set } = decided;
     table::logged(&decision);
     notes.iter().for_each(|note| output::aside(format_args!("note: {}", Plain(note))));
     let mut explanation = wire::explained(&id, &decision);
@@ -96,7 +117,7 @@ fn local(placement: &Placement) -> Result<(Value, Result<(), CommandExit>), Comm
         Some(exit) => Err(exit),
         None => placement.ended(&decision, true, &set),
     };
-    Ok((explanation, end))
+    (explanation, end)
 }
 
 /// Returns the command's end where the node that `explanation` was asked about is none of the cluster; `known` are ids
@@ -127,10 +148,39 @@ fn print(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
     }
 }
 
+/// Explains the decision of which `record` has the inputs, by deciding again.
+fn again(record: Map<String, Value>, placement: &Placement) -> Result<(), CommandExit> {
+    let (mut explanation, end) = explained(placement.decide_again(&record, MAX_SEARCH_US)?, placement);
+    let outcome = |decided: &Value| match (decided.get("node").and_then(Value::as_str), decided.get("error")) {
+        (Some(node), _) => node.to_owned(),
+        (None, error) => error.and_then(|error| error.get("name")?.as_str()).unwrap_or_default().to_owned(),
+    };
+    let mut kept = record;
+    drop((kept.shift_remove("nodes"), kept.shift_remove("request")));
+    let kept = Value::Object(kept);
+    let (was, is) = (outcome(&kept), outcome(&explanation));
+    if was != is {
+        output::aside(format_args!(
+            "note: the service came to {} then, and here it is {}: the chain may have changed, a tie may hang on \
+             earlier choices, or a node may have cooled down",
+            Plain(&was),
+            Plain(&is)
+        ));
+    }
+    if let Some(fields) = explanation.as_object_mut() {
+        fields.insert("recorded".to_owned(), kept);
+    }
+    print(&explanation, placement.json)?;
+    end
+}
+
 /// Explains the decision that is recorded at `path`.
-fn recorded(path: &Path, placement: &Placement) -> Result<(), CommandExit> {
+fn of_file(path: &Path, placement: &Placement) -> Result<(), CommandExit> {
     let name = path.display();
-    let mut explanation = read(path)?;
+    let mut explanation = match read(path)? {
+        FileRecord::Inputs(record) => return again(record, placement),
+        FileRecord::Explanation(explanation) => explanation,
+    };
     if let Some(node) = &placement.node {
         let fate = fate(&explanation, node).ok_or_else(|| {
             let message = format!("{name}: the recorded decision says nothing of a node `{}`", Plain(node));
@@ -146,8 +196,15 @@ fn recorded(path: &Path, placement: &Placement) -> Result<(), CommandExit> {
     print(&explanation, placement.json)
 }
 
-/// Reads the explanation in the file at `path`: by itself, in the answer to a placement, or in an error.
-fn read(path: &Path) -> Result<Value, CommandExit> {
+/// What a file tells of a decision.
+enum FileRecord {
+    /// The explanation: by itself, in the answer to a placement, or in an error.
+    Explanation(Value),
+    /// Everything that the decision was made from, as `whither test --record` writes it.
+    Inputs(Map<String, Value>),
+}
+
+fn read(path: &Path) -> Result<FileRecord, CommandExit> {
     let name = path.display();
     let unreadable = |error: std::io::Error| CommandExit::usage(format!("{name}: {error}"));
     let mut text = Vec::new();
@@ -156,6 +213,11 @@ fn read(path: &Path) -> Result<Value, CommandExit> {
     let limits = JsonLimits { max_bytes: MAX_RECORD_BYTES, max_depth: untrusted::MAX_DEPTH };
     let record = untrusted::parse(&text, limits);
     let record = record.map_err(|error| CommandExit::usage(format!("{name}: {error}")))?;
+    if recorded::is_complete(&record)
+        && let Value::Object(record) = record
+    {
+        return Ok(FileRecord::Inputs(record));
+    }
     let explanation = match (record.get("explanation"), record.get("error").and_then(|error| error.get("diagnosis"))) {
         (Some(explanation), _) => explanation.clone(),
         (None, Some(diagnosis)) => {
@@ -174,7 +236,7 @@ fn read(path: &Path) -> Result<Value, CommandExit> {
         );
         return Err(CommandExit::usage(message));
     }
-    Ok(explanation)
+    Ok(FileRecord::Explanation(explanation))
 }
 
 /// Returns the fate of `node`, as far as the record shows: the step that left the node out, or the node's scores.

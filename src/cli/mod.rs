@@ -26,6 +26,8 @@ pub mod explain;
 #[cfg(feature = "service")]
 pub mod fastx;
 #[cfg(feature = "service")]
+mod hired_worker;
+#[cfg(feature = "service")]
 pub mod import;
 #[cfg(feature = "service")]
 pub mod new;
@@ -43,6 +45,8 @@ pub mod place;
 pub mod problem;
 #[cfg(feature = "service")]
 mod processes;
+#[cfg(feature = "service")]
+mod recorded;
 #[cfg(feature = "service")]
 pub mod reload;
 #[cfg(feature = "service")]

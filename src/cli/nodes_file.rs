@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ const MAX_WARNINGS: usize = 100;
 const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_BYTES as usize, max_depth: json::MAX_DEPTH + 2 };
 
 /// A node list with the request that came along.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NodesFile {
     /// The nodes, in the order of the file.
     pub reports: Vec<Change>,
@@ -57,6 +58,39 @@ impl NodesFile {
             _ => None,
         })
     }
+}
+
+/// The node list of a command that reads the same file again and again, and that changes seldom.
+#[derive(Debug, Default)]
+pub(super) struct KeptNodes {
+    kept: Option<(FilePrint, NodesFile)>,
+}
+
+impl KeptNodes {
+    /// Reads the node list in `path` as [`read`] does, or returns what was read last while the file stays as it was.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub(super) fn read(&mut self, path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, CommandExit> {
+        let print = path.and_then(file_print);
+        if let (Some(print), Some((kept, nodes))) = (&print, &self.kept)
+            && print == kept
+        {
+            return Ok(nodes.clone());
+        }
+        let nodes = read(path, max_request_bytes)?;
+        self.kept = print.map(|print| (print, nodes.clone()));
+        Ok(nodes)
+    }
+}
+
+/// The inode, size and time of a file, which differ after each save.
+pub(super) type FilePrint = (u64, u64, i64, i64);
+
+/// Returns the print of the file at `path`, or `None` where there is none.
+pub(super) fn file_print(path: &Path) -> Option<FilePrint> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
 }
 
 /// Reads the node list in `path`; absent, or `-`: on standard input. The request in the document may have

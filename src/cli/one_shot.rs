@@ -9,21 +9,22 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::chain::StepSource;
+use crate::explain::CostlyLines;
 use crate::host;
 use crate::ipc::Orders;
 use crate::model::{Change, Counterfactual, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
 use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess, process};
+use crate::script::Content;
 use crate::worker::blame::{BlameOutcome, judge};
-use crate::worker::{
-    BirthError, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerCommand,
-    WorkerEvent, WorkerInit,
-};
+use crate::worker::{PlacementQuestion, SuspendedStep, WaitingDecision, WorkerAudience, WorkerCommand, WorkerInit};
 
 use super::exit::{self, CommandExit};
+use super::hired_worker::{HiredWorker, WorkerAnswer};
 use super::output;
 
-/// The most events of a worker or a runner in the queue.
+/// The most events of a runner in the queue.
 const WORDS_WAITING: usize = 16;
 /// The time on top of all limits before a process counts as lost: for starting, and for reading a large node list.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,98 +63,95 @@ async fn ask(
     let chain = birth.set.get(&question.head.action).cloned();
     let limit = chain.as_ref().map(|chain| birth.limits.chain_wall(chain, nodes)).unwrap_or_default();
     let patience = limit + PATIENCE + READING * u32::try_from(nodes).unwrap_or(u32::MAX);
-    let (mut shunned, mut worker, mut unsearched) = (0, None, None);
+    let (mut shunned, mut worker, mut unsearched, mut costly) = (0, None, None, None);
+    let mut remarks_told = false;
     loop {
-        let asked = match worker.take() {
+        let mut asked = match worker.take() {
             Some(worker) => worker,
-            None => OneShotWorker::start(birth, &known).await?,
+            None => HiredWorker::start(birth, known.iter().cloned()).await?,
         };
-        let overrun = match asked.ask(&question, patience).await {
-            WorkerOutcome::Decided(mut decision) => {
+        if !std::mem::replace(&mut remarks_told, true) {
+            asked.remarks().iter().for_each(|remark| output::aside(format_args!("warning: {remark}")));
+        }
+        let mut overrun = match asked.ask(&question, patience, &mut Vec::new()).await {
+            WorkerAnswer::Decided(mut decision) => {
                 if let (Some(reason), Some(about)) = (unsearched, &question.about) {
                     decision.diagnosis.counterfactual = Some(Box::new(Counterfactual::untried(about, reason)));
                 }
-                return Ok(decision);
+                if let Outcome::Failed(failure) = &mut decision.outcome
+                    && let (Some(LimitKind::Time), Some(step)) = (failure.limit, failure.step.clone())
+                {
+                    if costly.is_none() {
+                        costly = costly_lines(birth, &known, &question, patience, &step).await;
+                        failure.message = with_costly(&failure.message, costly.as_ref());
+                    }
+                    place_costly(failure, costly.as_ref());
+                }
+                return Ok(*decision);
             }
-            WorkerOutcome::Waiting(waiting, hired) => {
+            WorkerAnswer::Waiting(waiting) => {
                 let standing = helper.run(&question, waiting).await?;
                 question.from = Some(standing);
-                worker = Some(hired);
+                worker = Some(asked);
                 continue;
             }
-            WorkerOutcome::Ended(overrun) if question.search_us > 0 => {
+            WorkerAnswer::Ended(overrun) if question.search_us > 0 => {
                 // Perhaps a tried value caused the end: no script is blamed for a tried value.
                 question.search_us = 0;
                 unsearched = Some(format!("with a value that was tried, {}", overrun.message));
                 continue;
             }
-            WorkerOutcome::Ended(overrun) => overrun,
+            WorkerAnswer::Ended(overrun) => overrun,
         };
+        if let (LimitKind::Time, Some(step), None) = (overrun.kind, &overrun.running.step, &costly) {
+            costly = costly_lines(birth, &known, &question, patience, step).await;
+            overrun.message = with_costly(&overrun.message, costly.as_ref());
+        }
         match judge(&mut question, shunned, chain.as_ref(), overrun) {
             BlameOutcome::Shun(subject, limited) => known.push(WorkerCommand::Quarantine(subject, Some(limited))),
             BlameOutcome::Again => {}
-            BlameOutcome::Fail(failure) => return Ok(failed(&question, nodes, failure)),
+            BlameOutcome::Fail(mut failure) => {
+                place_costly(&mut failure, costly.as_ref());
+                return Ok(failed(&question, nodes, failure));
+            }
         }
         shunned += 1;
     }
 }
 
-/// A worker that knows the nodes.
-struct OneShotWorker {
-    worker: Worker,
-    words: mpsc::Receiver<(u64, WorkerEvent)>,
+/// Returns the lines on which the time of the script of `step` goes when `question` is asked of a new worker that knows
+/// `known` and counts, under the limits of `birth`; `None` where the script cannot be counted.
+pub(super) async fn costly_lines(
+    birth: &WorkerInit,
+    known: &[WorkerCommand],
+    question: &PlacementQuestion,
+    patience: Duration,
+    step: &Arc<str>,
+) -> Option<CostlyLines> {
+    let steps = birth.set.chains.iter().flat_map(|chain| &chain.steps);
+    let is_text = |source: &StepSource| matches!(source, StepSource::Script { content: Content::Text(_), .. });
+    steps.filter(|own| own.name == *step).find(|own| is_text(&own.source))?;
+    let birth = WorkerInit { audience: WorkerAudience::Coverage, ..birth.clone() };
+    let mut worker = HiredWorker::start(&birth, known.iter().cloned()).await.ok()?;
+    let question = PlacementQuestion { search_us: 0, narrated: false, ..question.clone() };
+    let mut counted = Vec::new();
+    drop(worker.ask(&question, patience, &mut counted).await);
+    CostlyLines::of(step, &counted)
 }
 
-/// The outcome of a question to a worker.
-enum WorkerOutcome {
-    Decided(Decision),
-    Waiting(WaitingDecision, OneShotWorker),
-    Ended(Overrun),
-}
-
-impl OneShotWorker {
-    async fn start(birth: &WorkerInit, known: &[WorkerCommand]) -> Result<Self, CommandExit> {
-        let (words_in, words) = mpsc::channel(WORDS_WAITING);
-        let worker = Worker::start(&host::program(), birth, 1, words_in).await.map_err(|error| match error {
-            BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
-            BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
-        })?;
-        worker.remarks().iter().for_each(|remark| output::aside(format_args!("warning: {remark}")));
-        let mut orders = Orders::default();
-        known.iter().for_each(|order| orders.push(order));
-        worker.send_all(orders).await;
-        Ok(Self { worker, words })
+/// Lets `failure`, a limit that a script passed, point to the most costly line of that script.
+pub(super) fn place_costly(failure: &mut Failure, costly: Option<&CostlyLines>) {
+    let position = costly.and_then(CostlyLines::position);
+    if failure.position.is_none() && failure.limit == Some(LimitKind::Time) {
+        failure.position = position.filter(|position| failure.step.as_ref() == Some(&position.file));
     }
+}
 
-    async fn ask(mut self, question: &PlacementQuestion, patience: Duration) -> WorkerOutcome {
-        let mut orders = Orders::default();
-        orders.push(&WorkerCommand::Ask(Arc::new(question.clone())));
-        self.worker.send_all(orders).await;
-        let mut running = RunningStep { ticket: question.ticket, step: None, node: None, pure: false };
-        loop {
-            let event = tokio::time::timeout(patience, self.words.recv()).await;
-            let name = running.step.as_deref().unwrap_or("a script");
-            let (kind, message) = match event {
-                Ok(Some((_, WorkerEvent::Running(now)))) => {
-                    running = now;
-                    continue;
-                }
-                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Covered(_) | WorkerEvent::Tiers(..)))) => continue,
-                Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
-                    Some(reply) => return WorkerOutcome::Decided(reply.decision),
-                    None => continue,
-                },
-                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return WorkerOutcome::Waiting(waiting, self),
-                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return WorkerOutcome::Ended(overrun),
-                Ok(Some((_, WorkerEvent::Exited(ended)))) => {
-                    let why = "values that are nested too deeply are the usual reason";
-                    (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
-                }
-                Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
-                Err(_late) => (LimitKind::Time, format!("{name} gave no answer within {patience:?}")),
-            };
-            return WorkerOutcome::Ended(Overrun { running, kind, message });
-        }
+/// Returns `message` with the words of `costly`.
+pub(super) fn with_costly(message: &str, costly: Option<&CostlyLines>) -> String {
+    match costly {
+        Some(costly) => format!("{message}; counted in a run of its own, {costly}"),
+        None => message.to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::chain::{ChainSet, Purpose};
@@ -17,9 +18,10 @@ use crate::worker::{WorkerAudience, WorkerInit, WorkerLimits};
 use super::bus::BusArgs;
 use super::chains::{ChainArgs, Chains, has_section};
 use super::exit::CommandExit;
+use super::nodes_file::{self, KeptNodes, NodesFile};
 use super::request::{self, RequestArgs};
 use super::watch::{self, WatchedAnswer};
-use super::{nodes_file, one_shot, output, remote, table};
+use super::{one_shot, output, recorded, remote, table};
 
 /// Place one session: offline from a node list, or by a running service.
 ///
@@ -87,7 +89,7 @@ pub(super) struct Placement {
     seed: Option<u64>,
     /// Request time, e.g. 2026-11-20T17:30:00Z, to run a decision again
     #[arg(long, value_name = "TIME")]
-    now: Option<jiff::Timestamp>,
+    now: Option<Timestamp>,
     /// The time zone of the scripts' clock
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
@@ -124,9 +126,11 @@ pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
     let is_explained = args.explain || placement.node.is_some();
     let Some(service) = placement.service() else {
         if args.watch {
-            return watch::run(&|| placement.watched(), &mut || watched(placement, is_explained));
+            let mut kept = KeptNodes::default();
+            return watch::run(&|| placement.watched(), &mut || watched(placement, is_explained, &mut kept));
         }
-        let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, is_explained, 0)?;
+        let LocalDecision { id, decision, set, .. } =
+            placement.decide(Purpose::Place, is_explained, 0, &mut KeptNodes::default())?;
         table::logged(&decision);
         let explanation = wire::explained(&id, &decision);
         if is_explained {
@@ -161,8 +165,8 @@ fn failed(failure: &Failure, set: &ChainSet) -> CommandExit {
 }
 
 /// Decides once under `--watch`.
-fn watched(placement: &Placement, is_explained: bool) -> Result<WatchedAnswer, CommandExit> {
-    let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, true, 0)?;
+fn watched(placement: &Placement, is_explained: bool, kept: &mut KeptNodes) -> Result<WatchedAnswer, CommandExit> {
+    let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, true, 0, kept)?;
     table::logged(&decision);
     let explanation = wire::explained(&id, &decision);
     let text = match (&decision.outcome, is_explained) {
@@ -211,19 +215,58 @@ impl Placement {
         self.chain.files().into_iter().chain(self.nodes.clone()).chain(request).collect()
     }
 
-    /// Decides in this process; a search for counterfactuals of the node asked about may take `search_us`.
+    /// Decides in this process; a search for counterfactuals of the node asked about may take `search_us`. The node list
+    /// is that of `kept` while its file stays as it was.
     pub(super) fn decide(
         &self,
         purpose: Purpose,
         is_explained: bool,
         search_us: u64,
+        kept: &mut KeptNodes,
     ) -> Result<LocalDecision, CommandExit> {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
-        let limits = chains.limits;
-        let mut nodes = nodes_file::read(self.nodes.as_deref(), limits.request_bytes)?;
+        let nodes = kept.read(self.nodes.as_deref(), chains.limits.request_bytes)?;
         nodes.warnings.iter().for_each(|warning| output::aside(format_args!("warning: {}", Plain(warning))));
+        self.decide_over(chains, nodes, (self.seed, self.now), purpose, is_explained, search_us)
+    }
+
+    /// Fetches the decision `id` that a running service recorded, with everything that the decision was made from.
+    pub(super) fn recorded(&self, id: &str) -> Result<Map<String, Value>, CommandExit> {
+        let config = self.chain.config.as_deref().filter(|config| has_section(config, "nats"));
+        remote::with_bus(&self.bus, config, async |bus, namespace| recorded::fetch(&bus, &namespace, id).await)
+    }
+
+    /// Explains in this process a decision like that of `record`: over the nodes, with the request, the time and the
+    /// random bits that were recorded, by the chain of the config or of `--script`. A search for counterfactuals of the
+    /// node asked about may take `search_us`.
+    pub(super) fn decide_again(
+        &self,
+        record: &Map<String, Value>,
+        search_us: u64,
+    ) -> Result<LocalDecision, CommandExit> {
+        let text = |field: &str| record.get(field).and_then(Value::as_str).unwrap_or_default();
+        let chains = self.chain.load(&self.asked.of_action(text("chain")), self.timezone.as_deref())?;
+        let document = json!({"nodes": record.get("nodes")}).to_string();
+        let mut nodes = nodes_file::parse(document.as_bytes()).map_err(CommandExit::usage)?;
+        nodes.request = record.get("request").and_then(Value::as_object).cloned().unwrap_or_default();
+        nodes.request.insert("action".to_owned(), json!(text("chain")));
+        let now = record.get("now").and_then(Value::as_i64).and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let seed = text("seed").parse().ok();
+        self.decide_over(chains, nodes, (self.seed.or(seed), self.now.or(now)), Purpose::Explain, true, search_us)
+    }
+
+    fn decide_over(
+        &self,
+        chains: Chains,
+        mut nodes: NodesFile,
+        (seed, now): (Option<u64>, Option<Timestamp>),
+        purpose: Purpose,
+        is_explained: bool,
+        search_us: u64,
+    ) -> Result<LocalDecision, CommandExit> {
+        let limits = chains.limits;
         let asked = self.asked.over(std::mem::take(&mut nodes.request), limits.request_bytes)?;
-        let mut question = request::question(&asked, limits.request_bytes, self.seed, self.now)?;
+        let mut question = request::question(&asked, limits.request_bytes, seed, now)?;
         question.purpose = purpose;
         question.head.explain = is_explained;
         let named = asked.get("node").and_then(Value::as_str).filter(|_| is_explained);

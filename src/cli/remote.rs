@@ -103,7 +103,15 @@ pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, Comm
 }
 
 /// Sends as [`ask`], with an answer that may take as long as `patience`.
-async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Value, CommandExit> {
+///
+/// # Errors
+/// As [`ask`].
+pub(super) async fn ask_within(
+    bus: &Bus,
+    subject: String,
+    body: &Value,
+    patience: Duration,
+) -> Result<Value, CommandExit> {
     reply_within(bus, subject, body, patience).await?.into_answer()
 }
 

@@ -75,6 +75,12 @@ impl RequestArgs {
         self.request.as_deref().filter(|given| !given.trim_start().starts_with('{')).map(Into::into)
     }
 
+    /// Returns the same options for the action `action`.
+    #[must_use]
+    pub fn of_action(&self, action: &str) -> Self {
+        Self { action: Some(action.to_owned()), ..self.clone() }
+    }
+
     /// Returns the action of the request, if the request names an action.
     #[must_use]
     pub fn action(&self) -> Option<String> {

@@ -38,9 +38,9 @@ use run::SuiteRuns;
   whither test --watch
   whither test scripts --record ID --script gpu.js --script builtin:fewest-sessions
 
-CommandExit codes: 0 all passed · 1 a test failed, or anything else · 2 command line, no test, or a file of tests that is wrong")]
+Exit codes: 0 all passed · 1 a test failed, or anything else · 2 command line, no test, or a file of tests that is wrong")]
 pub struct TestArgs {
-    /// Folders with tests, or files of tests; the folder of this shell where none is named
+    /// Folders with tests, files of tests, or scripts with tests beside them; the folder of this shell where none is named
     #[arg(value_name = "DIR")]
     paths: Vec<PathBuf>,
     /// Run the cases whose file or name has this text in it, in small or large letters
@@ -72,7 +72,7 @@ pub struct TestArgs {
     remote: RemoteArgs,
 }
 
-/// SuiteRuns `whither test`.
+/// Runs `whither test`.
 ///
 /// # Errors
 /// A test that failed, a file of tests that is wrong, or none at all.

@@ -3,9 +3,7 @@
 //! Folders are watched rather than files, because editors replace files. A script that is broken while it is edited is
 //! reported, and the last good answer stays beside the error.
 
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +14,7 @@ use serde_json::Value;
 use crate::explain;
 
 use super::exit::{self, CommandExit};
+use super::nodes_file::{FilePrint, file_print};
 use super::output;
 
 /// The size of the buffer for events of the kernel.
@@ -112,10 +111,6 @@ fn wait(inotify: &mut Inotify, paths: &[PathBuf], before: &[Option<FilePrint>]) 
     }
 }
 
-/// The inode, size and time of a file, which differ after each save.
-type FilePrint = (u64, u64, i64, i64);
-
 fn prints(paths: &[PathBuf]) -> Vec<Option<FilePrint>> {
-    let print = |file: Metadata| (file.ino(), file.size(), file.mtime(), file.mtime_nsec());
-    paths.iter().map(|path| std::fs::metadata(path).ok().map(print)).collect()
+    paths.iter().map(|path| file_print(path)).collect()
 }

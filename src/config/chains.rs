@@ -230,7 +230,7 @@ fn on_unplaceable(section: &Section<'_>, notes: &mut Notes) -> Option<OnUnplacea
 
 fn required_services(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
     let Some(entry) = section.get("require_services") else { return Vec::new() };
-    let names = entry.texts("a list of services such as `[\"launcher\"]`", notes);
+    let names = entry.texts("a service, or a list of services such as `[\"launcher\"]`", notes);
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 

@@ -81,7 +81,7 @@ pub const KEYS: [ConfigKey; 36] = [
     service((
         "environment",
         "[]",
-        "a list of names",
+        "a name, or a list of names",
         "the variables that executables keep, beside `PATH`, `HOME` and `TZ`",
     )),
     service((
@@ -126,7 +126,12 @@ pub const KEYS: [ConfigKey; 36] = [
         "`\"error\"`, `\"skip\"` or `\"allow\"`",
         "what follows where a step names a node that cannot take the session: a failure, a pass, or the placement all the same",
     )),
-    chain(("require_services", "[]", "a list of services", "nodes that do not run all of these are left out")),
+    chain((
+        "require_services",
+        "[]",
+        "a service, or a list of services",
+        "nodes that do not run all of these are left out",
+    )),
     chain(("pass_jwt", "false", "`true` or `false`", "whether scripts see the request's token as `params.jwt`")),
     chain(("workers", "", "1 to 64", "worker processes for this chain alone, where its scripts are slow")),
     step(("script", "", "a path", "the script, component or executable; a step has this or `builtin`")),

@@ -13,7 +13,7 @@ use super::section::Section;
 
 const EXPECTED_LISTEN: &str = "an address with its port such as `127.0.0.1:4280`";
 const EXPECTED_TABLE: &str = "a table";
-const EXPECTED_ENVIRONMENT: &str = "a list of environment variables such as `[\"LM_LICENSE_FILE\"]`";
+const EXPECTED_ENVIRONMENT: &str = "a name, or a list of environment variables such as `[\"LM_LICENSE_FILE\"]`";
 const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
 
 /// The settings of the service's state; [`figure`] describes each number.

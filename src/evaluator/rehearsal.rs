@@ -1,14 +1,15 @@
-//! A rehearsal: decisions of one chain over a copy of the cluster, in which nodes may be made to differ.
+//! A rehearsal: decisions of one chain over a copy of the cluster, or of a part, in which nodes may be made to differ.
 //!
 //! Nothing of a rehearsal reaches the evaluator that it was taken from: not the nodes, not the past choices, not what is
 //! kept of scripts. So a rehearsal can try what a decision would be if a node were otherwise.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::chain::evaluate::{self, EvaluationContext, Progress};
-use crate::chain::{Ask, ChainSpec, EligibilityIndex, Store};
+use crate::chain::{Ask, ChainSpec, EligibilityIndex, Recency, Store};
 use crate::clock::Moment;
-use crate::model::{Change, Cluster, Decision};
+use crate::model::{Change, Cluster, Decision, Reservation};
 
 use super::{ChainState, Evaluator};
 
@@ -18,6 +19,7 @@ pub struct Rehearsal<'a> {
     state: &'a ChainState,
     cluster: Cluster,
     eligibility: EligibilityIndex,
+    recency: Recency,
     store: Store,
 }
 
@@ -26,8 +28,36 @@ impl Evaluator {
     #[must_use]
     pub fn rehearse(&self, action: &str) -> Option<Rehearsal<'_>> {
         let state = self.chains.get(action)?;
-        let (cluster, eligibility) = (self.cluster.clone(), state.eligibility.clone());
-        Some(Rehearsal { evaluator: self, state, cluster, eligibility, store: Store::of(&state.chain) })
+        let (cluster, eligibility, recency) = (self.cluster.clone(), state.eligibility.clone(), state.recency.clone());
+        Some(Rehearsal { evaluator: self, state, cluster, eligibility, recency, store: Store::of(&state.chain) })
+    }
+
+    /// Returns a rehearsal as [`Evaluator::rehearse`] does, over a cluster of the nodes `kept` alone, with their marks,
+    /// reservations and past choices.
+    #[must_use]
+    pub fn rehearse_among(&self, action: &str, kept: &BTreeSet<Arc<str>>) -> Option<Rehearsal<'_>> {
+        let state = self.chains.get(action)?;
+        let mut cluster = self.cluster.emptied();
+        let is_kept = |id: &Arc<str>| kept.contains(id);
+        let held = |reservation: &Reservation| kept.contains(&reservation.node);
+        for change in self.cluster.snapshot() {
+            let is_wanted = match &change {
+                Change::Report(report) => is_kept(&report.id),
+                Change::Remove(id) | Change::Stale(id) | Change::Mark(id, _) => is_kept(id),
+                Change::Reserve(reservation) => held(reservation),
+                Change::Release(_) => false,
+            };
+            if is_wanted {
+                drop(cluster.apply(change));
+            }
+        }
+        let old = |id: &Arc<str>| self.cluster.find(id).map_or(0, |slot| state.recency.of(slot));
+        let mut past: Vec<_> = kept.iter().map(|id| (old(id), id)).filter(|(choice, _)| *choice > 0).collect();
+        past.sort_unstable();
+        let mut recency = Recency::default();
+        past.into_iter().filter_map(|(_, id)| cluster.find(id)).for_each(|slot| recency.choose(slot));
+        let eligibility = EligibilityIndex::of(&state.chain.spec, &cluster);
+        Some(Rehearsal { evaluator: self, state, cluster, eligibility, recency, store: Store::of(&state.chain) })
     }
 }
 
@@ -66,7 +96,7 @@ impl Rehearsal<'_> {
             cluster: &self.cluster,
             eligibility: &self.eligibility,
             limits,
-            recency: &self.state.recency,
+            recency: &self.recency,
             quarantine,
             moment: &moment,
             stopwatch: &*host.stopwatch,

@@ -9,8 +9,10 @@
 //! A search is bounded by a number of tries and by time ([`SearchBudget`]).
 
 mod changes;
+mod costly;
 mod excerpt;
 mod fields;
+mod sampled;
 mod search;
 mod supposition;
 mod tree;
@@ -19,6 +21,7 @@ mod values;
 mod vocabulary;
 
 pub use changes::changes;
+pub use costly::CostlyLines;
 pub use excerpt::{draw, excerpt};
 pub use search::search;
 pub use tree::tree;

@@ -10,6 +10,7 @@ use crate::model::counterfactual::MAX_REMEDIES;
 use crate::model::{Cluster, Counterfactual, FieldChange, Outcome, Remedy, SearchEnd};
 
 use super::fields::{self, SearchedField};
+use super::sampled;
 use super::supposition::Supposition;
 use super::trials::{SearchBudget, Trials, placement};
 use super::values::{FieldValues, FoundValue};
@@ -37,11 +38,13 @@ pub fn search(evaluator: &Evaluator, ask: &Ask, budget: SearchBudget) -> Option<
     }
     let Some(node) = rehearsal.cluster().get(about).cloned() else { return untried("it is not in the cluster") };
     let Some(actual) = Supposition::actual(&node, &ask, &rehearsal) else { return untried("its document is no JSON") };
+    let start_us = rehearsal.micros();
     let chosen = match rehearsal.decide(&ask).map(|decision| decision.outcome) {
         Some(Outcome::Placed(chosen)) if chosen == *about => return None,
         Some(Outcome::Placed(chosen)) => Some(chosen),
         Some(Outcome::Failed(_)) | None => None,
     };
+    let first_us = rehearsal.micros().saturating_sub(start_us);
     let mut vocabulary = Vocabulary::of(&chain);
     vocabulary.learn(ask.request.fields());
     vocabulary.learn(
@@ -53,8 +56,17 @@ pub fn search(evaluator: &Evaluator, ask: &Ask, budget: SearchBudget) -> Option<
         (field, values)
     };
     let fields: Vec<_> = fields::of(&node, &ask, &actual, &peers, &vocabulary).into_iter().map(with_values).collect();
-    let trials = Trials::new(rehearsal, ask, about, actual.in_cluster(&node), budget);
-    let mut search = RemedySearch { trials, actual, fields: &fields, looked_at: 0, found: Vec::new() };
+    let is_slow = sampled::is_slow(&mut rehearsal, &ask, first_us, budget);
+    let budget = SearchBudget { time_us: budget.time_us.saturating_sub(rehearsal.micros() - start_us), ..budget };
+    let mut trials = Trials::new(rehearsal, ask, about, actual.in_cluster(&node), budget);
+    if is_slow {
+        let sample = sampled::sample(evaluator.cluster(), &node, chosen.as_ref(), trials.ask());
+        let found = sampled::search(evaluator, &mut trials, (&node, chosen.as_ref()), (&actual, &fields), sample);
+        if found.is_some() {
+            return found;
+        }
+    }
+    let mut search = RemedySearch::new(trials, actual, &fields);
     let end = search.run().err().unwrap_or(SearchEnd::Complete);
     Some(search.into_counterfactual(about, end))
 }
@@ -75,13 +87,27 @@ fn peers(cluster: &Cluster, about: &str, chosen: Option<&str>) -> Vec<Map<String
 }
 
 /// Changes that have the node chosen, and how large they are together.
-struct FoundRemedy<'a> {
+pub(super) struct FoundRemedy<'a> {
     size: f64,
-    changes: Vec<(&'a SearchedField, Option<Value>)>,
+    pub(super) changes: Vec<(&'a SearchedField, Option<Value>)>,
+}
+
+impl FoundRemedy<'_> {
+    /// Returns the changes as they are told.
+    pub(super) fn told(&self) -> Remedy {
+        Remedy { changes: self.changes.iter().map(|(field, value)| field_change(field, value.as_ref())).collect() }
+    }
+
+    /// Returns `actual` with the changes, or `None` if one of them cannot be made.
+    pub(super) fn supposed(&self, actual: &Supposition, ask: &Ask) -> Option<Supposition> {
+        self.changes
+            .iter()
+            .try_fold(actual.clone(), |supposed, (field, value)| supposed.with(&field.target, value.as_ref(), ask))
+    }
 }
 
 /// A search under way.
-struct RemedySearch<'a> {
+pub(super) struct RemedySearch<'a> {
     trials: Trials<'a>,
     actual: Supposition,
     fields: &'a [(SearchedField, FieldValues)],
@@ -91,11 +117,21 @@ struct RemedySearch<'a> {
 }
 
 impl<'a> RemedySearch<'a> {
+    pub(super) fn new(trials: Trials<'a>, actual: Supposition, fields: &'a [(SearchedField, FieldValues)]) -> Self {
+        Self { trials, actual, fields, looked_at: 0, found: Vec::new() }
+    }
+
+    /// Returns what was found, the smallest first, with how many fields were looked at and how many decisions tried.
+    pub(super) fn into_found(mut self) -> (Vec<FoundRemedy<'a>>, u64, u64) {
+        self.found.sort_by(|left, right| left.size.total_cmp(&right.size));
+        (self.found, self.looked_at, self.trials.tries())
+    }
+
     /// Tries all fields.
     ///
     /// # Errors
     /// The reason for an early end, where the budget is spent.
-    fn run(&mut self) -> Result<(), SearchEnd> {
+    pub(super) fn run(&mut self) -> Result<(), SearchEnd> {
         let fields = self.fields;
         let read = fields.partition_point(|(field, _)| field.is_read);
         let (read, unread) = fields.split_at(read);
@@ -165,30 +201,18 @@ impl<'a> RemedySearch<'a> {
         let mut found = std::mem::take(&mut self.found);
         found.sort_by(|left, right| left.size.total_cmp(&right.size));
         let mut remedies = Vec::new();
-        for FoundRemedy { changes, .. } in found {
-            if remedies.len() < MAX_REMEDIES && self.is_true(&changes) {
-                remedies.push(Remedy {
-                    changes: changes.into_iter().map(|(field, value)| field_change(field, value)).collect(),
-                });
+        for remedy in found {
+            let supposed = remedy.supposed(&self.actual, self.trials.ask());
+            if remedies.len() < MAX_REMEDIES && supposed.is_some_and(|supposed| self.trials.is_confirmed(&supposed)) {
+                remedies.push(remedy.told());
             }
         }
         let (fields, tries) = (self.looked_at, self.trials.tries());
         Counterfactual { node: Arc::clone(about), remedies, fields, tries, end }
     }
-
-    fn is_true(&mut self, changes: &[(&SearchedField, Option<Value>)]) -> bool {
-        let mut supposed = self.actual.clone();
-        for (field, value) in changes {
-            match supposed.with(&field.target, value.as_ref(), self.trials.ask()) {
-                Some(changed) => supposed = changed,
-                None => return false,
-            }
-        }
-        self.trials.is_confirmed(&supposed)
-    }
 }
 
-fn field_change(field: &SearchedField, value: Option<Value>) -> FieldChange {
+fn field_change(field: &SearchedField, value: Option<&Value>) -> FieldChange {
     let text = |value: &Value| value.to_string();
-    FieldChange { field: field.name.clone(), from: field.now.as_ref().map(text), to: value.as_ref().map(text) }
+    FieldChange { field: field.name.clone(), from: field.now.as_ref().map(text), to: value.map(text) }
 }

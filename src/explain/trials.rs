@@ -97,11 +97,28 @@ impl<'a> Trials<'a> {
         self.decide(supposed, true)
     }
 
+    /// Returns the node that is chosen with everything as `supposed`, every script asked anew; `None` where no node is.
+    pub(super) fn chosen(&mut self, supposed: &Supposition) -> Option<Arc<str>> {
+        self.tries += 1;
+        self.outcome(supposed, true)
+    }
+
+    /// Returns the time that is left of the budget, in microseconds.
+    pub(super) fn left_us(&self) -> u64 {
+        self.budget.time_us.saturating_sub(self.rehearsal.micros().saturating_sub(self.start_us))
+    }
+
     fn decide(&mut self, supposed: &Supposition, anew: bool) -> bool {
-        let Some(ask) = supposed.make(&self.made, &mut self.rehearsal, &self.ask) else { return false };
+        self.outcome(supposed, anew).is_some_and(|chosen| chosen == self.node)
+    }
+
+    fn outcome(&mut self, supposed: &Supposition, anew: bool) -> Option<Arc<str>> {
+        let ask = supposed.make(&self.made, &mut self.rehearsal, &self.ask)?;
         self.made = supposed.clone();
-        let decision = self.rehearsal.decide(&Ask { anew, ..ask });
-        decision.is_some_and(|decision| matches!(decision.outcome, Outcome::Placed(chosen) if chosen == self.node))
+        match self.rehearsal.decide(&Ask { anew, ..ask })?.outcome {
+            Outcome::Placed(chosen) => Some(chosen),
+            Outcome::Failed(_) => None,
+        }
     }
 }
 

@@ -107,6 +107,12 @@ impl Cluster {
         Self { arrangement, ..Self::default() }
     }
 
+    /// Returns an empty cluster that keeps nodes in the same order and compares the names of users by the same rule.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { users: UserIndex::new(self.users.names()), ..Self::new(self.arrangement) }
+    }
+
     /// Compares the names of users by the rule `names` from now on.
     pub fn set_names(&mut self, names: UserNames) {
         self.users = UserIndex::new(names);

@@ -47,6 +47,9 @@ impl fmt::Display for Remedy {
 pub enum SearchEnd {
     /// Every change of the search was tried.
     Complete,
+    /// Every change of the search was tried over so many nodes of the cluster, because a decision over all takes too
+    /// long; each remedy was tried over all nodes then.
+    Sampled(u64),
     /// The time for the search was over.
     OutOfTime,
     /// As many decisions had been tried as a search may try.
@@ -61,6 +64,7 @@ impl SearchEnd {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Complete => "complete",
+            Self::Sampled(_) => "sampled",
             Self::OutOfTime => "out-of-time",
             Self::OutOfTries => "out-of-tries",
             Self::Untried(_) => "untried",
@@ -92,19 +96,40 @@ impl Counterfactual {
     }
 }
 
+impl Counterfactual {
+    /// Writes the remedies; there is at least one.
+    fn found(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined: Vec<_> = self.remedies.iter().map(ToString::to_string).collect();
+        write!(f, "{} would be chosen if {}", self.node, joined.join("; or if "))
+    }
+
+    fn sampled(&self, f: &mut fmt::Formatter<'_>, nodes: u64) -> fmt::Result {
+        if self.remedies.is_empty() {
+            return write!(
+                f,
+                "no change of one or two fields that the chain reads would have {} chosen among {nodes} nodes that \
+                 stand for all, over which a decision takes too long to try many",
+                self.node
+            );
+        }
+        self.found(f)?;
+        write!(f, "; sought among {nodes} nodes and true over all of them, though a smaller change may do")
+    }
+}
+
 impl fmt::Display for Counterfactual {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (node, tries) = (&self.node, self.tries);
         let limit = match &self.end {
             SearchEnd::Untried(reason) => return write!(f, "nothing was tried for {node}: {reason}"),
             SearchEnd::Complete => None,
+            SearchEnd::Sampled(nodes) => return self.sampled(f, *nodes),
             SearchEnd::OutOfTime => Some("time"),
             SearchEnd::OutOfTries => Some("tries"),
         };
         match (self.remedies.first(), limit) {
-            (Some(first), _) => {
-                write!(f, "{node} would be chosen if {first}")?;
-                self.remedies.iter().skip(1).try_for_each(|other| write!(f, "; or if {other}"))?;
+            (Some(_), _) => {
+                self.found(f)?;
                 limit.map_or(Ok(()), |what| write!(f, "; the search ran out of {what}, so a smaller change may do"))
             }
             (None, None) => write!(f, "no change of one or two fields that the chain reads would have {node} chosen"),

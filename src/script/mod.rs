@@ -16,6 +16,7 @@ mod tiers;
 pub mod tree;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -42,7 +43,7 @@ pub trait Engine {
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError>;
 
     /// Counts into `coverage` what runs of the scripts that are loaded from now on, where the engine can.
-    fn cover(&self, _coverage: &Rc<Coverage>) {}
+    fn cover(&self, _coverage: &Arc<Coverage>) {}
 
     /// Writes into `ledger` what becomes of the compiled functions of the scripts that are loaded from now on, where the
     /// engine compiles.

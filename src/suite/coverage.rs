@@ -201,8 +201,11 @@ mod tests {
         ];
         let mut book = CoverageBook::default();
         book.expect("a.js", &"if (a) <b>();\nc();\n// x\nd()".into());
-        book.add("a.js", &ScriptCounts { file: "a.js".into(), points: points.clone(), counts: vec![(0, 3), (1, 2)] });
-        book.add("a.js", &ScriptCounts { file: "a.js".into(), points, counts: vec![(0, 1)] });
+        book.add(
+            "a.js",
+            &ScriptCounts { file: "a.js".into(), points: points.clone(), counts: vec![(0, 3), (1, 2)], last: Some(1) },
+        );
+        book.add("a.js", &ScriptCounts { file: "a.js".into(), points, counts: vec![(0, 1)], last: Some(0) });
         book.scripts().remove(0)
     }
 

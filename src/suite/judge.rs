@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::suite::{Expectations, ExpectedOutcome, Spread};
-use crate::model::{Decision, Failure, FailureName, Outcome, Report};
+use crate::model::{Decision, Failure, FailureName, Outcome};
 use crate::plain::plain;
 
+use super::case_nodes::CaseNodes;
 use super::pattern;
 
 /// The most complaints of one case: a thousand requests that all fail are told by the first few.
@@ -32,7 +33,7 @@ pub struct Complaint {
 /// Hears the answers of one case over one cluster, one after the other, and keeps none of them.
 #[derive(Debug)]
 pub struct Judge<'a> {
-    nodes: BTreeMap<&'a str, &'a Report>,
+    nodes: &'a CaseNodes,
     counts: BTreeMap<Arc<str>, u64>,
     heard: usize,
     complaints: Vec<Complaint>,
@@ -41,8 +42,7 @@ pub struct Judge<'a> {
 impl<'a> Judge<'a> {
     /// A judge of answers over `nodes`.
     #[must_use]
-    pub fn over(nodes: &'a [Arc<Report>]) -> Self {
-        let nodes = nodes.iter().map(|report| (&*report.id, &**report)).collect();
+    pub fn over(nodes: &'a CaseNodes) -> Self {
         Self { nodes, counts: BTreeMap::new(), heard: 0, complaints: Vec::new() }
     }
 
@@ -60,7 +60,7 @@ impl<'a> Judge<'a> {
         // What a request says of its own answer stands in the place of what the case says of every one.
         let outcome = own.outcome.as_ref().or(expected.outcome.as_ref());
         let mut found: Vec<_> = outcome.and_then(|outcome| of_outcome(outcome, decision)).into_iter().collect();
-        found.extend([expected, own].into_iter().flat_map(|side| of_decision(side, decision, &self.nodes)));
+        found.extend([expected, own].into_iter().flat_map(|side| of_decision(side, decision, self.nodes)));
         let is_right = found.is_empty();
         let room = MAX_COMPLAINTS.saturating_sub(self.complaints.len());
         let found = found.into_iter().map(|complaint| Complaint { request: Some(request), ..complaint });
@@ -72,7 +72,8 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn finish(mut self, expected: &Expectations) -> Vec<Complaint> {
         if let Some(spread) = &expected.spread {
-            let own = self.nodes.keys().map(|id| (*id, self.counts.get(*id).copied().unwrap_or_default()));
+            let own = self.nodes.reports().iter().map(|report| &*report.id);
+            let own = own.map(|id| (id, self.counts.get(id).copied().unwrap_or_default()));
             self.complaints.extend(of_spread(spread, own.collect(), self.heard as u64));
         }
         self.complaints
@@ -124,14 +125,12 @@ fn of_outcome(expected: &ExpectedOutcome, decision: &Decision) -> Option<Complai
     }
 }
 
-fn of_decision(expected: &Expectations, decision: &Decision, nodes: &BTreeMap<&str, &Report>) -> Vec<Complaint> {
+fn of_decision(expected: &Expectations, decision: &Decision, nodes: &CaseNodes) -> Vec<Complaint> {
     if expected.never.is_none() && expected.always.is_none() && expected.calls.is_none() {
         return Vec::new();
     }
     let chosen = match &decision.outcome {
-        Outcome::Placed(node) => {
-            nodes.get(&**node).map(|report| (node, Value::Object(report.fields(None).into_owned())))
-        }
+        Outcome::Placed(node) => nodes.get(node).map(|report| (node, Value::Object(report.fields(None).into_owned()))),
         Outcome::Failed(_) => None,
     };
     let mut found = Vec::new();
@@ -193,7 +192,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::Diagnosis;
+    use crate::model::{Diagnosis, Report};
 
     fn decision(outcome: Outcome) -> Decision {
         Decision { chain: "a".into(), generation: 0, decided_by: None, outcome, diagnosis: Diagnosis::default() }
@@ -203,6 +202,7 @@ mod tests {
         let nodes = [json!({"id": "a", "metadata": {"gpu": "true"}}), json!({"id": "b"})];
         let nodes = nodes.map(|node| Arc::new(Report::from_value(node).unwrap()));
         let decisions: Vec<_> = outcomes.iter().cloned().map(decision).collect();
+        let nodes = CaseNodes::of(nodes.to_vec());
         let mut judge = Judge::over(&nodes);
         for decision in &decisions {
             judge.hear(decision, expected, &Expectations::default());

@@ -3,6 +3,7 @@
 //! Everything here is values in and values out: the files are read by `config::suite`, the questions are asked by the
 //! command line. It does not know workers, files or terminals.
 
+mod case_nodes;
 pub mod coverage;
 pub mod html;
 pub mod judge;
@@ -13,6 +14,7 @@ pub mod result;
 pub mod shrink;
 pub mod vary;
 
+pub use case_nodes::CaseNodes;
 pub use coverage::{CoverageBook, ScriptCoverage};
 pub use judge::{Complaint, Judge, judge_order};
 pub use result::{CaseFailure, CaseResult, CaseVerdict, SmallCluster, SuiteResult, Totals};

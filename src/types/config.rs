@@ -90,12 +90,14 @@ fn read(expected: &str) -> Value {
         return json!({"anyOf": [{"enum": fixed}, {"type": "string", "pattern": format!("^{open}.")}]});
     }
     let text = json!({"type": "string", "minLength": 1});
-    // Where a list may stand, a single element may, too.
-    if expected.starts_with("a list of") {
-        return json!({"anyOf": [text, {"type": "array", "items": text}]});
+    if expected.starts_with("a list of ") {
+        return json!({"type": "array"});
     }
     if expected.ends_with(", or a list of them") {
         return json!({"anyOf": [text, {"type": "array", "items": text, "minItems": 1}]});
+    }
+    if expected.contains(", or a list of ") {
+        return json!({"anyOf": [text, {"type": "array", "items": text}]});
     }
     text
 }

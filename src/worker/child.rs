@@ -117,7 +117,7 @@ fn work(socket: UnixStream, init: WorkerInit) -> std::io::Result<()> {
         drop(lock(&outbox).send(&WorkerFrame::Loading(Arc::clone(step))));
         let _gone = slow_loads.send(());
     };
-    let coverage = (init.audience == WorkerAudience::Coverage).then(Rc::<Coverage>::default);
+    let coverage = (init.audience == WorkerAudience::Coverage).then(Arc::<Coverage>::default);
     let evaluator = Evaluator::covered(&init.set, init.arrangement, host, &mut loading, coverage.as_ref());
     let evaluator = match evaluator {
         Ok(evaluator) => evaluator,
@@ -127,7 +127,7 @@ fn work(socket: UnixStream, init: WorkerInit) -> std::io::Result<()> {
         }
     };
     drop(slow_loads);
-    guard::start(&watch, &outbox, set, init.limits)?;
+    guard::start(&watch, &outbox, set, init.limits, coverage.as_ref())?;
     // The number and size of the scripts does not matter: each script may take the limit on top of them.
     let own_bytes = sandbox::data_bytes().map_or(OWN_BYTES, |bytes| bytes + LITTLE_BYTES);
     sandbox::bound_memory(own_bytes + init.limits.memory_bytes)?;
@@ -186,7 +186,7 @@ fn is_idle(socket: &BufReader<UnixStream>) -> bool {
 /// The loop that turns commands into replies.
 struct WorkerLoop {
     evaluator: Evaluator,
-    coverage: Option<Rc<Coverage>>,
+    coverage: Option<Arc<Coverage>>,
     watch: Arc<CallWatch>,
     outbox: Arc<Mutex<Outbox>>,
     narration: Arc<AtomicBool>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::chain::{ChainSet, StepObserver};
 use crate::clock::Overtime;
 use crate::model::LimitKind;
-use crate::script::time_message;
+use crate::script::{Coverage, time_message};
 
 use super::exhaustion;
 use super::outbox::{Outbox, lock};
@@ -69,12 +69,13 @@ impl StepObserver for StepWitness {
 }
 
 /// Starts the watchdog, and installs the handlers by which a panic in an engine and a lack of memory name the script
-/// before the process ends.
+/// before the process ends. What `coverage` has counted is sent before the script is named.
 pub(super) fn start(
     watch: &Arc<CallWatch>,
     outbox: &Arc<Mutex<Outbox>>,
     set: Arc<ChainSet>,
     limits: WorkerLimits,
+    coverage: Option<&Arc<Coverage>>,
 ) -> std::io::Result<()> {
     let allow = {
         let set = Arc::clone(&set);
@@ -102,9 +103,13 @@ pub(super) fn start(
         }
     }));
     exhaustion::name_the_step(Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set), limits.memory_bytes);
-    let outbox = Arc::clone(outbox);
+    let (outbox, coverage) = (Arc::clone(outbox), coverage.cloned());
     watchdog::start(Arc::clone(watch), allow, move |current, passed, allowed_us| {
-        lock(&outbox).leave(overrun(current.named(&set), passed, allowed_us));
+        let mut outbox = lock(&outbox);
+        if let Some(coverage) = &coverage {
+            outbox.add(&WorkerFrame::Covered(coverage.take()));
+        }
+        outbox.leave(overrun(current.named(&set), passed, allowed_us));
     })?;
     Ok(())
 }

@@ -40,7 +40,8 @@ pub enum WorkerAudience {
     Front,
     /// A person at a terminal with a single question, for whom only the answer matters.
     Person,
-    /// A test run that is told, before each answer, what of the scripts has run.
+    /// A test run, or a person, who is told before each answer what of the scripts has run, and before the end of a
+    /// worker whose script passed a limit.
     Coverage,
 }
 

@@ -15,6 +15,7 @@ mod evaluator;
 mod markdown;
 mod script;
 mod suite;
+mod tour;
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::serve::{ask, site};
+use crate::support::serve::{ask, retire, site};
 use crate::support::shell::{Shell, Told};
 use serde_json::{Value, json};
 
@@ -238,6 +238,10 @@ fn bad_files_are_told_with_their_lines_and_the_others_run() {
     let none = shell.whither(["test", "empty"]);
     assert_eq!((none.code, none.stderr.contains("there is no file *.test.toml in empty")), (Some(2), true), "{none:?}");
     assert_eq!(shell.whither(["test", "gone"]).code, Some(2));
+    let told = shell.whither(["test", "a/good.js"]);
+    assert!(told.code == Some(0) && told.stdout.contains("1 passed"), "the tests of a script: {told:?}");
+    let told = shell.whither(["test", "empty/readme"]);
+    assert!(told.code == Some(2) && told.stderr.contains("`empty/readme` is no file of tests"), "{told:?}");
 }
 
 /// What ran, counted by hand. `count` has the lines, each with how often a statement on it began, and the ways of its
@@ -345,9 +349,43 @@ fn ten_thousand_cases_run() {
     assert!(told.stdout.contains("10000 cases passed") && told.stdout.lines().count() < 20, "{}", told.stdout);
 }
 
+/// Cases over the same nodes begin alike: what one placed, took away or hung on is nothing to the next.
+#[test]
+fn cases_over_the_same_nodes_know_nothing_of_each_other() {
+    let script = "function score(node, request) { if (request.data.hang === node.id) while (true) ; return 1 }";
+    let case = |number: usize, more: &str| format!("[[case]]\nname = '{number}'\n{more}\n");
+    let placed = |node: &str| format!("repeat = 2\nexpect = {{ one_of = ['{node}', 'b'] }}");
+    let cases: String = [
+        "expect = { order = ['a', 'b', 'c'] }".to_owned(),
+        "expect = { node = 'a' }".to_owned(),
+        placed("a"),
+        "request = { data = { hang = 'a' } }\nexpect = { error = 'CPU time' }".to_owned(),
+        "expect = { order = ['a', 'b', 'c'] }".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    .map(|(number, more)| case(number, more))
+    .collect();
+    let many: String = (0..3_000).map(|number| format!("{{ id = 'x{number}', cordoned = true }},")).collect();
+    for nodes in ["", many.as_str()] {
+        let file = format!("nodes = [{{ id = 'a' }}, {{ id = 'b' }}, {{ id = 'c' }}, {nodes}]\n{cases}");
+        let (_shell, told) = test(&[("s.js", script), ("s.test.toml", &file)], &[]);
+        assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
+    }
+}
+
+#[test]
+fn a_case_that_hangs_says_where() {
+    let script = "function balance(input) {\n  let n = 0;\n  while (true) {\n    n++;\n  }\n}\n";
+    let file = "nodes = [{ id = 'a' }]\n[[case]]\nname = 'x'\nexpect = { node = 'a' }\n";
+    let (_shell, told) = test(&[("s.js", script), ("s.test.toml", file)], &[]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stdout.contains("line 4 ran ") && told.stdout.contains("s.js:4:5"), "{}", told.stdout);
+}
+
 #[test]
 fn large_clusters_run_and_larger_ones_are_refused() {
-    // The most is 100,000, which takes a build without optimisations minutes.
+    // The most is 100,000, which takes a build without optimisations half a minute.
     let file = |count: u32| {
         format!(
             "steps = [\"builtin:fewest-sessions\"]\nnodes = {{ generate = {{ count = {count} }} }}\n\
@@ -355,6 +393,15 @@ fn large_clusters_run_and_larger_ones_are_refused() {
         )
     };
     let (_shell, told) = test(&[("s.test.toml", &file(5_000))], &[]);
+    assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
+    // So much text that a worker says hundreds of times, while it reads, that it is alive.
+    let long = "x".repeat(250_000);
+    let large = format!(
+        "steps = [\"builtin:fewest-sessions\"]\n\
+         nodes = {{ generate = {{ count = 600, with = {{ metadata = {{ long = '{long}' }} }} }} }}\n\
+         [[case]]\nname = 'x'\nexpect = {{ placed = true }}\n[[case]]\nname = 'y'\nexpect = {{ placed = true }}\n"
+    );
+    let (_shell, told) = test(&[("s.test.toml", &large)], &[]);
     assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.last_words());
     let (_shell, told) = test(&[("s.test.toml", &file(100_001))], &[]);
     let words = "`nodes.generate.count` is the number 100001, expected a whole number from 1 to 100000";
@@ -367,7 +414,7 @@ async fn a_decision_of_a_service_becomes_a_test_that_passes() {
         steps = [\"f.js\", \"builtin:fewest-sessions\"]\n";
     let script = "function filter(node, request) { return node.id !== request.data.not }";
     let (nats, _serve, client) = site(chains, &[("f.js", script)], 5).await;
-    let request = json!({"user": {"login": "ann"}, "data": {"not": "node-1"}, "params": {"jwt": "secret"}});
+    let request = json!({"user": {"login": "ann"}, "data": {"not": "n01"}, "params": {"jwt": "secret"}});
     ask(&client, "whither.place", &request).await;
     let placed = ask(&client, "whither.place", &request).await.body;
     let id = placed["decision"].as_str().unwrap();
@@ -381,9 +428,29 @@ async fn a_decision_of_a_service_becomes_a_test_that_passes() {
     assert!(recorded.contains("\"pending\"") && !recorded.contains("secret"), "{recorded}");
     let told = shell.whither(["test"]);
     assert_eq!(told.code, Some(0), "{}{}", told.stdout, shell.read(&format!("{id}.test.toml")));
+    let why = |named: &str, node: &str| {
+        let options = ["--script", "f.js", "--script", "builtin:fewest-sessions", "--node", node, "--nats", &url];
+        shell.whither(["explain", "--decision", named].into_iter().chain(options))
+    };
+    retire(&client, "n01").await;
+    for named in [id, &format!("{id}.decision.json")] {
+        let told = why(named, "n01");
+        assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""), "{named}: {}", told.stdout);
+        let chosen = format!("chosen {}", placed["node"].as_str().unwrap());
+        for words in [&*chosen, "asked n01: f.js", "`request.data.not`"] {
+            assert!(told.stdout.contains(words), "{named}: {words}: {}", told.stdout);
+        }
+    }
+    let told = why(id, "node-9");
+    assert!(told.code == Some(3) && told.stderr.contains("no node of the cluster has the id `node-9`"), "{told:?}");
+    shell.write("f.js", "function filter(node) { return node.id === 'n01' }");
+    let told = why(id, "n01");
+    assert!(told.code == Some(0) && told.stderr.contains("and here it is n01"), "{told:?}");
     let again = shell.whither(record);
     assert!(again.code == Some(2) && again.stderr.contains("is there already"), "{again:?}");
     let replica = id.rsplit_once('-').unwrap().0;
     let unknown = shell.whither(["test", "--record", &format!("{replica}-none"), "--nats", &url, "--script", "f.js"]);
     assert!(unknown.stderr.contains("is not recorded: the last 10 are"), "{unknown:?}");
+    let unknown = why(&format!("{replica}-none"), "node-1");
+    assert!(unknown.code == Some(2) && unknown.stderr.contains("is not recorded: the last 10 are"), "{unknown:?}");
 }

@@ -2,6 +2,7 @@
 //!
 //! The figures are written from the list that the reader checks against, so that the two cannot disagree.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,9 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::save::{Existing, print_next_steps, save};
+use crate::chain::{StepSource, StepSpec};
+use crate::check::{ChainEnding, Checker};
+use crate::cli::check::on_a_large_stack;
 use crate::cli::fastx::{FastX, FastxHost, LOAD_BALANCER, LOAD_BALANCER_SCRIPT, Runs};
 use crate::config::figure::FIGURES;
 use crate::config::problem::shell_word;
@@ -46,7 +50,11 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
             let (text, origin) = from_fastx(&FastxHost::real())?;
             (text, format!("wrote {file}, whose chain is {origin}"))
         }
-        false => (text(&scripts(args)?), format!("wrote {file}")),
+        false => {
+            let (steps, is_complete) = scripts(args)?;
+            let text = if is_complete { with_steps(&steps) } else { text(&steps) };
+            (text, format!("wrote {file}"))
+        }
     };
     save(&args.out, args.existing, |out| out.write_all(text.as_bytes()))?;
     let mut next = Vec::new();
@@ -59,15 +67,23 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the steps that were asked for, as the config names them.
-fn scripts(args: &ConfigArgs) -> anyhow::Result<Vec<String>> {
+/// Returns the steps that were asked for, as the config names them, and whether the last one is a script that chooses a
+/// node on each way: a step behind that one would never be asked.
+fn scripts(args: &ConfigArgs) -> anyhow::Result<(Vec<String>, bool)> {
     let folder = args.out.parent().unwrap_or(Path::new(""));
-    let mut steps = Vec::new();
+    let (mut steps, mut last) = (Vec::new(), None);
     for written in &args.script {
-        load_step(written, Path::new(""), &Disk, &LimitSettings::default().script())?;
+        last = Some(load_step(written, Path::new(""), &Disk, &LimitSettings::default().script())?);
         steps.push(from_folder(written, folder)?);
     }
-    Ok(steps)
+    let is_complete = match last {
+        Some(StepSpec { name, source: StepSource::Script { extension, content, .. }, .. }) => on_a_large_stack(|| {
+            let report = Checker::default().script(&name, &extension, &content, &BTreeSet::new());
+            report.ending == ChainEnding::Always
+        })?,
+        _ => false,
+    };
+    Ok((steps, is_complete))
 }
 
 /// Returns a config for FastX's load balancer, and where that stands. FastX has no second step, so there is none here.

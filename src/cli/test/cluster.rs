@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use crate::clock::Dice;
 use crate::config::suite::{Drawn, NodeSource};
 use crate::model::{Change, Report};
+use crate::suite::CaseNodes;
 use crate::suite::vary::vary;
+use crate::worker::WorkerCommand;
 
 use super::super::new::nodes;
 use super::super::nodes_file::{self, NodesFile};
@@ -18,9 +20,7 @@ use super::super::nodes_file::{self, NodesFile};
 #[derive(Clone, Debug, Default)]
 pub(super) struct TestCluster {
     /// The nodes.
-    pub(super) reports: Vec<Arc<Report>>,
-    /// The same, as a worker is told of them.
-    pub(super) changes: Vec<Change>,
+    pub(super) nodes: CaseNodes,
     /// The request that stood beside the nodes.
     pub(super) request: Map<String, Value>,
     /// The time that was recorded with them.
@@ -60,8 +60,17 @@ impl ClusterShelf {
 
 impl TestCluster {
     fn of(reports: Vec<Arc<Report>>) -> Self {
-        let changes = reports.iter().cloned().map(Change::Report).collect();
-        Self { reports, changes, ..Self::default() }
+        Self { nodes: CaseNodes::of(reports), ..Self::default() }
+    }
+
+    /// The number of nodes.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.reports().len()
+    }
+
+    /// The nodes, as commands for a worker.
+    pub(super) fn commands(&self) -> impl Iterator<Item = WorkerCommand> {
+        self.nodes.reports().iter().cloned().map(Change::Report).map(WorkerCommand::Change)
     }
 
     /// The cluster of these documents.
@@ -120,7 +129,7 @@ fn from_file(path: &Path) -> Result<TestCluster, String> {
         _ => None,
     };
     let reports = changes.iter().filter_map(report).collect();
-    Ok(TestCluster { reports, changes, request, ..TestCluster::default() })
+    Ok(TestCluster { request, ..TestCluster::of(reports) })
 }
 
 /// A recorded decision: a node list that has the request, the time and the random bits beside it.

@@ -28,7 +28,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandExit> {
         if std::fs::metadata(path).map_err(unreadable)?.is_dir() {
             below(path, 0, &mut entries, &mut found)?;
         } else {
-            found.insert(path.clone());
+            found.extend(named(path)?);
         }
     }
     if found.len() > MAX_FILES {
@@ -38,6 +38,23 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandExit> {
         )));
     }
     Ok(found.into_iter().collect())
+}
+
+/// The file of tests that `path` is, or those beside it, where `path` is a script.
+fn named(path: &Path) -> Result<Vec<PathBuf>, CommandExit> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    if name.ends_with(SUITE_SUFFIX) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let beside = [&stem, &name].map(|name| path.with_file_name(format!("{name}{SUITE_SUFFIX}")));
+    let found: Vec<_> = beside.into_iter().filter(|beside| beside.is_file()).collect();
+    if found.is_empty() {
+        let message =
+            format!("`{}` is no file of tests: {stem}{SUITE_SUFFIX} would be one, and is not there", path.display());
+        return Err(CommandExit::usage(message));
+    }
+    Ok(found)
 }
 
 fn below(folder: &Path, depth: usize, entries: &mut usize, found: &mut BTreeSet<PathBuf>) -> Result<(), CommandExit> {

@@ -2,30 +2,26 @@
 //! have in the service, sealed, and replaced where a script ends it.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
-use crate::chain::{Purpose, Subject};
-use crate::host;
-use crate::ipc::Orders;
+use crate::chain::Purpose;
+use crate::explain::CostlyLines;
 use crate::model::{Arrangement, Change, Decision, LimitKind, Outcome};
 use crate::runner::ProgramSet;
 use crate::suite::CoverageBook;
 use crate::worker::blame::{BlameOutcome, judge};
-use crate::worker::{
-    BirthError, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerAudience,
-    WorkerCommand, WorkerEvent, WorkerInit,
-};
+use crate::worker::{PlacementQuestion, SuspendedStep, WaitingDecision, WorkerAudience, WorkerCommand, WorkerInit};
 
 use super::super::chains::Chains;
-use super::super::exit::{self, CommandExit};
+use super::super::exit::CommandExit;
+use super::super::hired_worker::{HiredWorker, WorkerAnswer};
 use super::super::one_shot::{self, LazyRunner};
+use super::cluster::TestCluster;
 
-/// Words of a worker that may wait.
-const WORDS_WAITING: usize = 16;
 /// What comes on top of all limits before a worker counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Reading a node into a worker, at the very most.
@@ -34,6 +30,8 @@ const READING: Duration = Duration::from_micros(200);
 const MAX_FORGOTTEN: usize = 2_000;
 /// Nodes up to which each call is told before it is made, so that one which ends the process without a word is named.
 const MAX_NARRATED: u64 = 2_000;
+/// The most runs of one chain in which scripts that passed their time are counted: each takes as long as the limit.
+const MAX_COUNTED_RUNS: u32 = 4;
 /// How much more time scripts get where they are counted: a counter costs as much as the statement behind it.
 const COVERAGE_FACTOR: u32 = 10;
 
@@ -43,24 +41,13 @@ pub(super) struct TestWorker<'a> {
     programs: ProgramSet,
     base: &'a Path,
     book: &'a RefCell<CoverageBook>,
-    worker: Option<StartedWorker>,
-    /// What a new worker has to be told to know what this one does.
-    known: Vec<WorkerCommand>,
-    nodes: Vec<Arc<str>>,
-    reservations: Vec<Arc<str>>,
-    quarantined: Vec<Subject>,
+    worker: Option<HiredWorker>,
+    /// The cluster that the case began with.
+    staged: Rc<TestCluster>,
+    /// What has happened to that cluster since: what a new worker has to be told besides.
+    since: Vec<WorkerCommand>,
     tickets: u64,
-}
-
-struct StartedWorker {
-    worker: Worker,
-    words: mpsc::Receiver<(u64, WorkerEvent)>,
-}
-
-enum AskOutcome {
-    Decided(Box<Decision>),
-    Waiting(WaitingDecision),
-    Ended(Overrun),
+    counted_runs: u32,
 }
 
 impl<'a> TestWorker<'a> {
@@ -75,8 +62,8 @@ impl<'a> TestWorker<'a> {
         }
         let birth = WorkerInit { set, arrangement: Arrangement::ById, limits, audience };
         let programs = ProgramSet::of(1, &birth.set, environment, programs);
-        let (known, nodes, reservations, quarantined) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { birth, programs, base, book, worker: None, known, nodes, reservations, quarantined, tickets: 0 }
+        let (staged, since) = (Rc::default(), Vec::new());
+        Self { birth, programs, base, book, worker: None, staged, since, tickets: 0, counted_runs: 0 }
     }
 
     /// Compiles the scripts.
@@ -92,29 +79,27 @@ impl<'a> TestWorker<'a> {
         self.birth.limits.request_bytes
     }
 
-    /// Sets up the cluster of `reports`, in the place of the one before.
-    pub(super) async fn stage(&mut self, reports: &[Change]) {
-        let leaving = std::mem::take(&mut self.nodes);
-        let (reserved, shunned) = (std::mem::take(&mut self.reservations), std::mem::take(&mut self.quarantined));
-        if leaving.len() > MAX_FORGOTTEN {
-            self.worker = None;
-        }
-        let mut orders = Orders::default();
-        if self.worker.is_some() {
-            reserved.into_iter().for_each(|id| orders.push(&WorkerCommand::Change(Change::Release(id))));
-            leaving.into_iter().for_each(|id| orders.push(&WorkerCommand::Change(Change::Remove(id))));
-            shunned.into_iter().for_each(|subject| orders.push(&WorkerCommand::Quarantine(subject, None)));
-        }
-        self.known = reports.iter().cloned().map(WorkerCommand::Change).collect();
-        let id = |change: &Change| match change {
-            Change::Report(report) => Some(Arc::clone(&report.id)),
-            _ => None,
+    /// Sets up `cluster` in the place of the one before. Of the same cluster the worker is told only what takes back that
+    /// which the case before did: a hundred thousand nodes are sent once, and not for each case.
+    pub(super) async fn stage(&mut self, cluster: &Rc<TestCluster>) {
+        let before = std::mem::replace(&mut self.staged, Rc::clone(cluster));
+        let since = std::mem::take(&mut self.since);
+        let is_same = Rc::ptr_eq(&before, cluster);
+        let orders = match is_same {
+            true => taken_back(&since, cluster),
+            false if before.len() > MAX_FORGOTTEN => None,
+            false => Some(forgotten(&since, &before).chain(cluster.commands()).collect::<Vec<_>>()),
         };
-        self.nodes = reports.iter().filter_map(id).collect();
-        if let Some(hired) = &self.worker {
-            self.known.iter().for_each(|order| orders.push(order));
-            hired.worker.send_all(orders).await;
+        match (&mut self.worker, orders) {
+            (Some(hired), Some(orders)) => hired.send(orders).await,
+            (_, None) => self.worker = None,
+            (None, Some(_)) => {}
         }
+    }
+
+    /// What a new worker has to be told to know what this one does.
+    fn known(&self) -> Vec<WorkerCommand> {
+        self.staged.commands().chain(self.since.iter().cloned()).collect()
     }
 
     /// Takes the node `id` away.
@@ -123,12 +108,10 @@ impl<'a> TestWorker<'a> {
     }
 
     async fn tell(&mut self, order: WorkerCommand) {
-        if let Some(hired) = &self.worker {
-            let mut orders = Orders::default();
-            orders.push(&order);
-            hired.worker.send_all(orders).await;
+        if let Some(hired) = &mut self.worker {
+            hired.send([order.clone()]).await;
         }
-        self.known.push(order);
+        self.since.push(order);
     }
 
     /// Decides `question` over the cluster as it stands; a placement counts for the questions after it.
@@ -138,41 +121,70 @@ impl<'a> TestWorker<'a> {
     pub(super) async fn ask(&mut self, mut question: PlacementQuestion) -> Result<Decision, CommandExit> {
         self.tickets += 1;
         question.ticket = self.tickets;
-        let nodes = self.nodes.len() as u64;
+        let nodes = self.staged.len() as u64;
         question.narrated = nodes <= MAX_NARRATED;
         let chain = self.birth.set.get(&question.head.action).cloned();
         let limit = chain.as_ref().map(|chain| self.birth.limits.chain_wall(chain, nodes)).unwrap_or_default();
         let patience = limit + PATIENCE + READING * u32::try_from(nodes).unwrap_or(u32::MAX);
-        let mut shunned = 0;
+        let (mut shunned, mut costly) = (0, None);
         let decision = loop {
-            let overrun = match self.put(&question, patience).await? {
-                AskOutcome::Decided(decision) => break *decision,
-                AskOutcome::Waiting(waiting) => {
+            let mut overrun = match self.put(&question, patience).await? {
+                WorkerAnswer::Decided(mut decision) => {
+                    if let Outcome::Failed(failure) = &mut decision.outcome
+                        && let (Some(LimitKind::Time), Some(step)) = (failure.limit, failure.step.clone())
+                    {
+                        if costly.is_none() {
+                            costly = self.costly_lines(&question, patience, &step).await;
+                            failure.message = one_shot::with_costly(&failure.message, costly.as_ref());
+                        }
+                        one_shot::place_costly(failure, costly.as_ref());
+                    }
+                    break *decision;
+                }
+                WorkerAnswer::Waiting(waiting) => {
                     question.from = Some(self.run_program(&question, waiting).await?);
                     continue;
                 }
-                AskOutcome::Ended(overrun) => overrun,
+                WorkerAnswer::Ended(overrun) => overrun,
             };
             self.worker = None;
+            if let (LimitKind::Time, Some(step), None) = (overrun.kind, &overrun.running.step, &costly) {
+                costly = self.costly_lines(&question, patience, step).await;
+                overrun.message = one_shot::with_costly(&overrun.message, costly.as_ref());
+            }
             match judge(&mut question, shunned, chain.as_ref(), overrun) {
                 BlameOutcome::Shun(subject, limited) => {
-                    self.quarantined.push(subject.clone());
-                    self.known.push(WorkerCommand::Quarantine(subject, Some(limited)));
+                    self.since.push(WorkerCommand::Quarantine(subject, Some(limited)));
                 }
                 BlameOutcome::Again => {}
-                BlameOutcome::Fail(failure) => break one_shot::failed(&question, nodes, failure),
+                BlameOutcome::Fail(mut failure) => {
+                    one_shot::place_costly(&mut failure, costly.as_ref());
+                    break one_shot::failed(&question, nodes, failure);
+                }
             }
             shunned += 1;
         };
         if let (Outcome::Placed(node), Purpose::Place) = (&decision.outcome, question.purpose) {
-            self.known.push(WorkerCommand::Recall(Arc::clone(&question.head.action), Arc::clone(node)));
+            self.since.push(WorkerCommand::Recall(Arc::clone(&question.head.action), Arc::clone(node)));
             if chain.is_some_and(|chain| chain.reserve) {
-                let reservation = question.reservation(node);
-                self.reservations.push(Arc::clone(&reservation.id));
-                self.known.push(WorkerCommand::Change(Change::Reserve(reservation)));
+                self.since.push(WorkerCommand::Change(Change::Reserve(question.reservation(node))));
             }
         }
         Ok(decision)
+    }
+
+    /// The lines on which the time of the script of `step` goes for `question`, as long as few were counted so far.
+    async fn costly_lines(
+        &mut self,
+        question: &PlacementQuestion,
+        patience: Duration,
+        step: &Arc<str>,
+    ) -> Option<CostlyLines> {
+        if self.counted_runs >= MAX_COUNTED_RUNS {
+            return None;
+        }
+        self.counted_runs += 1;
+        one_shot::costly_lines(&self.birth, &self.known(), question, patience, step).await
     }
 
     /// Asks the program that `waiting` waits for. The runner lives for one program: its mirror is then the cluster as it
@@ -186,7 +198,7 @@ impl<'a> TestWorker<'a> {
             WorkerCommand::Change(change) => Some(change.clone()),
             _ => None,
         };
-        let changes: Vec<_> = self.known.iter().filter_map(change).collect();
+        let changes: Vec<_> = self.known().iter().filter_map(change).collect();
         let mut helper = LazyRunner { birth: &self.birth, programs: &self.programs, changes: &changes, runner: None };
         let standing = helper.run(question, waiting).await;
         if let Some((runner, _)) = helper.runner {
@@ -196,65 +208,61 @@ impl<'a> TestWorker<'a> {
     }
 
     /// The worker, started and told of the cluster where there is none.
-    async fn hired(&mut self) -> Result<&mut StartedWorker, CommandExit> {
+    async fn hired(&mut self) -> Result<&mut HiredWorker, CommandExit> {
         let worker = match self.worker.take() {
             Some(hired) => hired,
-            None => {
-                let (words_in, words) = mpsc::channel(WORDS_WAITING);
-                let started = Worker::start(&host::program(), &self.birth, 1, words_in).await;
-                let worker = started.map_err(|error| match error {
-                    BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
-                    BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
-                })?;
-                let mut orders = Orders::default();
-                self.known.iter().for_each(|order| orders.push(order));
-                worker.send_all(orders).await;
-                StartedWorker { worker, words }
-            }
+            None => HiredWorker::start(&self.birth, self.known()).await?,
         };
         Ok(self.worker.insert(worker))
     }
 
     /// Puts `question` to the worker.
-    async fn put(&mut self, question: &PlacementQuestion, patience: Duration) -> Result<AskOutcome, CommandExit> {
+    async fn put(&mut self, question: &PlacementQuestion, patience: Duration) -> Result<WorkerAnswer, CommandExit> {
         let (base, book) = (self.base, self.book);
-        let hired = self.hired().await?;
-        let mut orders = Orders::default();
-        orders.push(&WorkerCommand::Ask(Arc::new(question.clone())));
-        hired.worker.send_all(orders).await;
-        let mut running = RunningStep { ticket: question.ticket, step: None, node: None, pure: false };
-        loop {
-            let event = tokio::time::timeout(patience, hired.words.recv()).await;
-            let name = running.step.as_deref().unwrap_or("a script");
-            let (kind, message) = match event {
-                Ok(Some((_, WorkerEvent::Running(now)))) => {
-                    running = now;
-                    continue;
-                }
-                Ok(Some((_, WorkerEvent::Reading | WorkerEvent::Tiers(..)))) => continue,
-                Ok(Some((_, WorkerEvent::Covered(counts)))) => {
-                    let mut book = book.borrow_mut();
-                    counts.iter().for_each(|counts| book.add(&path_of(base, &counts.file), counts));
-                    continue;
-                }
-                Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
-                    Some(reply) => return Ok(AskOutcome::Decided(Box::new(reply.decision))),
-                    None => continue,
-                },
-                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return Ok(AskOutcome::Waiting(waiting)),
-                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return Ok(AskOutcome::Ended(overrun)),
-                Ok(Some((_, WorkerEvent::Exited(ended)))) => {
-                    let why = "values that are nested too deeply are the usual reason";
-                    (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
-                }
-                Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
-                Err(_late) => {
-                    hired.worker.kill();
-                    (LimitKind::Time, format!("{name} gave no answer within {patience:?}"))
-                }
-            };
-            return Ok(AskOutcome::Ended(Overrun { running, kind, message }));
+        let mut counted = Vec::new();
+        let answer = self.hired().await?.ask(question, patience, &mut counted).await;
+        let mut book = book.borrow_mut();
+        counted.iter().for_each(|counts| book.add(&path_of(base, &counts.file), counts));
+        Ok(answer)
+    }
+}
+
+/// The commands that undo `since`, which happened to `cluster`; `None` where a new worker is quicker.
+fn taken_back(since: &[WorkerCommand], cluster: &TestCluster) -> Option<Vec<WorkerCommand>> {
+    let mut orders: Vec<_> = ended(since).collect();
+    // A node that was chosen is told anew: a chain remembers which nodes it chose.
+    let touched: BTreeSet<&Arc<str>> = since.iter().filter_map(touched).collect();
+    if touched.len() > MAX_FORGOTTEN {
+        return None;
+    }
+    orders.extend(touched.iter().map(|id| WorkerCommand::Change(Change::Remove(Arc::clone(id)))));
+    let told = touched.iter().filter_map(|id| cluster.nodes.get(id));
+    orders.extend(told.cloned().map(|report| WorkerCommand::Change(Change::Report(report))));
+    Some(orders)
+}
+
+/// The commands that make a worker forget `cluster`, to which `since` happened.
+fn forgotten<'c>(since: &'c [WorkerCommand], cluster: &'c TestCluster) -> impl Iterator<Item = WorkerCommand> + 'c {
+    let leaving = cluster.nodes.reports().iter().map(|report| Arc::clone(&report.id));
+    ended(since).chain(leaving.map(|id| WorkerCommand::Change(Change::Remove(id))))
+}
+
+/// The commands that end the reservations and quarantines of `since`.
+fn ended(since: &[WorkerCommand]) -> impl Iterator<Item = WorkerCommand> {
+    since.iter().filter_map(|order| match order {
+        WorkerCommand::Change(Change::Reserve(held)) => {
+            Some(WorkerCommand::Change(Change::Release(Arc::clone(&held.id))))
         }
+        WorkerCommand::Quarantine(subject, Some(_)) => Some(WorkerCommand::Quarantine(subject.clone(), None)),
+        _ => None,
+    })
+}
+
+/// The node that `order` took away or that a chain chose.
+fn touched(order: &WorkerCommand) -> Option<&Arc<str>> {
+    match order {
+        WorkerCommand::Change(Change::Remove(id)) | WorkerCommand::Recall(_, id) => Some(id),
+        _ => None,
     }
 }
 

@@ -7,30 +7,22 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::config::Namespace;
 use crate::config::problem::shell_word;
 use crate::config::suite::SUITE_SUFFIX;
-use crate::nats::Bus;
 use crate::plain::plain;
 
 use super::super::chains::{default_config, has_section};
 use super::super::exit::{self, CommandExit};
-use super::super::{output, remote};
+use super::super::{output, recorded};
 use super::TestArgs;
 use super::show::toml_of;
-
-/// The most pages that a recorded decision has: of a thousand nodes, each as large as a page.
-const MAX_PAGES: usize = 1_000;
-/// The longest id of a decision in bytes; it becomes a file's name.
-const MAX_ID_BYTES: usize = 100;
 
 /// Writes the test of the decision `id` into the folder that `args` name.
 ///
 /// # Errors
 /// A decision that is not recorded, a service that is not reached, files that are there already.
 pub(super) fn run(id: &str, args: &TestArgs) -> Result<(), CommandExit> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if id.is_empty() || id.len() > MAX_ID_BYTES || !id.bytes().all(is_plain) {
+    if !recorded::is_id(id) {
         return Err(CommandExit::usage(format!("`{}` is no decision's id: letters, digits, `-` and `_`", plain(id))));
     }
     let folder = match args.paths.as_slice() {
@@ -39,11 +31,11 @@ pub(super) fn run(id: &str, args: &TestArgs) -> Result<(), CommandExit> {
         _ => return Err(CommandExit::usage("--record writes into one folder, which must be there")),
     };
     let chain = chain(args, &folder)?;
-    let recorded = args.remote.with_bus(async |bus, namespace| ask(&bus, &namespace, id).await)?;
+    let decision = args.remote.with_bus(async |bus, namespace| recorded::fetch(&bus, &namespace, id).await)?;
     let nodes = format!("{id}.decision.json");
     let files = [
-        (folder.join(&nodes), format!("{:#}\n", Value::Object(recorded.clone()))),
-        (folder.join(format!("{id}{SUITE_SUFFIX}")), suite(id, &chain, &nodes, &recorded)),
+        (folder.join(&nodes), format!("{:#}\n", Value::Object(decision.clone()))),
+        (folder.join(format!("{id}{SUITE_SUFFIX}")), suite(id, &chain, &nodes, &decision)),
     ];
     write(&files)?;
     let [_, (suite, _)] = &files;
@@ -66,31 +58,6 @@ fn chain(args: &TestArgs, folder: &Path) -> Result<String, CommandExit> {
     let own = std::path::absolute(folder).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     let path = absolute.strip_prefix(&own).map(Path::to_owned).unwrap_or(absolute);
     Ok(format!("config = {}", toml_of(&json!(path.to_string_lossy()))))
-}
-
-/// The recorded decision, page by page.
-async fn ask(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Map<String, Value>, CommandExit> {
-    let (mut nodes, mut after) = (Vec::new(), json!(0));
-    for _page in 0..MAX_PAGES {
-        let body = json!({ "decision": id, "after": after, "limit": 1000 });
-        let told = remote::ask(bus, namespace.decision(), &body).await.map_err(|exit| match exit.message.as_str() {
-            message if message.contains("no answer") => {
-                let why = "no replica answers for it: the one that took the decision is gone, or it is no decision";
-                CommandExit::new(exit.code, format!("the decision `{id}` is not there: {why}"))
-            }
-            _ => exit,
-        })?;
-        let Value::Object(mut told) = told else { break };
-        let Some(Value::Array(page)) = told.shift_remove("nodes") else { break };
-        nodes.extend(page);
-        after = told.shift_remove("next").unwrap_or_default();
-        if after.is_null() {
-            told.shift_remove("total");
-            told.insert("nodes".to_owned(), Value::Array(nodes));
-            return Ok(told);
-        }
-    }
-    Err(CommandExit::new(exit::OTHER, "the service told no recorded decision; is it of another release?"))
 }
 
 /// The file of tests: one case, which expects what the service answered.

@@ -24,15 +24,29 @@ use super::lab::TestWorker;
 /// How long a failing cluster is made smaller at most: a test run should end.
 const SHRINK_TIME: Duration = Duration::from_secs(20);
 
+/// The most nodes of a cluster over which each decision is explained; over more a case is asked again where it fails.
+const MAX_EXPLAINED: usize = 2_000;
+
 /// Runs the cases of one file, one after the other.
 pub(super) struct CaseTrials<'a, 'b> {
     pub(super) lab: &'a mut TestWorker<'b>,
-    pub(super) shelf: ClusterShelf,
+    pub(super) shelf: &'a mut ClusterShelf,
+}
+
+/// How much is told of each decision of a case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum CaseDetail {
+    /// Everything, so that a decision which is not as expected can be explained.
+    #[default]
+    Explained,
+    /// The outcome alone, so that what is kept of a large cluster can answer.
+    Outcome,
 }
 
 /// What asking a case over one cluster came to.
 #[derive(Default)]
 struct Trial {
+    detail: CaseDetail,
     complaints: Vec<Complaint>,
     /// The decision that the first complaint is about, with its id.
     decision: Option<(Arc<str>, Decision)>,
@@ -108,12 +122,29 @@ impl CaseTrials<'_, '_> {
 
     /// Asks the requests of `case` over `cluster`.
     async fn over(&mut self, case: &Case, cluster: &Rc<TestCluster>) -> Result<Trial, CommandExit> {
-        self.lab.stage(&cluster.changes).await;
-        let mut judge = Judge::over(&cluster.reports);
-        let mut trial = Trial::default();
+        let expected = || std::iter::once(&case.expected).chain(case.requests.iter().map(|request| &request.expected));
+        let is_large = cluster.len() > MAX_EXPLAINED && expected().all(|expected| expected.calls.is_none());
+        if is_large {
+            let trial = self.ask_all(case, cluster, CaseDetail::Outcome).await?;
+            if trial.complaints.is_empty() {
+                return Ok(trial);
+            }
+        }
+        self.ask_all(case, cluster, CaseDetail::Explained).await
+    }
+
+    async fn ask_all(
+        &mut self,
+        case: &Case,
+        cluster: &Rc<TestCluster>,
+        detail: CaseDetail,
+    ) -> Result<Trial, CommandExit> {
+        self.lab.stage(cluster).await;
+        let mut judge = Judge::over(&cluster.nodes);
+        let mut trial = Trial { detail, ..Trial::default() };
         for _round in 0..case.repeat {
             for request in &case.requests {
-                let (id, decision) = self.ask(case, request, cluster, trial.questions).await?;
+                let (id, decision) = self.ask(case, request, cluster, (trial.questions, trial.detail)).await?;
                 trial.questions += 1;
                 let is_right = judge.hear(&decision, &case.expected, &request.expected);
                 if !is_right && trial.decision.is_none() {
@@ -138,10 +169,10 @@ impl CaseTrials<'_, '_> {
         order: &[String],
         trial: &mut Trial,
     ) -> Result<Option<Complaint>, CommandExit> {
-        self.lab.stage(&cluster.changes).await;
+        self.lab.stage(cluster).await;
         let mut chosen = Vec::new();
         for expected in order {
-            let (id, decision) = self.ask(case, request, cluster, trial.questions).await?;
+            let (id, decision) = self.ask(case, request, cluster, (trial.questions, trial.detail)).await?;
             trial.questions += 1;
             let node = match &decision.outcome {
                 Outcome::Placed(node) => Arc::clone(node),
@@ -167,12 +198,12 @@ impl CaseTrials<'_, '_> {
         case: &Case,
         request: &CaseRequest,
         cluster: &TestCluster,
-        sequence: u64,
+        (sequence, detail): (u64, CaseDetail),
     ) -> Result<(Arc<str>, Decision), CommandExit> {
         let mut fields = cluster.request.clone();
         fields.extend(request.fields.clone());
         let id: Arc<str> = format!("test-{sequence}").into();
-        let question = match self.question(case, fields, cluster, sequence, &id) {
+        let question = match self.question(case, fields, cluster, (sequence, detail), &id) {
             Ok(question) => question,
             Err(refused) => return Ok((id, *refused)),
         };
@@ -185,7 +216,7 @@ impl CaseTrials<'_, '_> {
         case: &Case,
         mut fields: Map<String, Value>,
         cluster: &TestCluster,
-        sequence: u64,
+        (sequence, detail): (u64, CaseDetail),
         id: &Arc<str>,
     ) -> Result<PlacementQuestion, Box<Decision>> {
         if let Some(action) = &case.action {
@@ -202,13 +233,12 @@ impl CaseTrials<'_, '_> {
         match Request::parse(text.as_bytes(), self.lab.request_bytes(), "") {
             Ok(parsed) => {
                 let mut head = parsed.head().clone();
-                // So that a decision which is not as expected can be explained.
-                head.explain = true;
+                head.explain = detail == CaseDetail::Explained;
                 Ok(PlacementQuestion { head, request: text.into(), sequence, ..empty })
             }
             Err(error) => {
                 let failure = Failure::new(FailureName::BadRequest, error.to_string());
-                Err(Box::new(one_shot::failed(&empty, cluster.reports.len() as u64, failure)))
+                Err(Box::new(one_shot::failed(&empty, cluster.len() as u64, failure)))
             }
         }
     }

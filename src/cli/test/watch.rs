@@ -1,7 +1,7 @@
 //! `whither test --watch`: the tests run again when a file beside them changes, and what has changed is said.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -28,40 +28,74 @@ const MAX_FOLDERS: usize = 1_000;
 /// Whether each case passed, by its file and name.
 type Verdicts = BTreeMap<(String, String), bool>;
 
-/// SuiteRuns the tests, and again after each change, until the process is ended.
+/// The results of the last run that came to some, and the verdicts of each file of tests when it was last run.
+#[derive(Default)]
+struct LastRun {
+    verdicts: Option<Verdicts>,
+    totals: Option<String>,
+}
+
+/// Runs the tests, and again after each change, until the process is ended.
 ///
 /// # Errors
 /// Folders that cannot be read or watched. A test that fails is no error here.
 pub(super) async fn run(options: &Options) -> Result<(), CommandExit> {
-    let mut before: Option<Verdicts> = None;
+    let mut last = LastRun::default();
+    let book = RefCell::new(CoverageBook::default());
+    let mut runs = SuiteRuns::new(options, &book).keeping();
     loop {
         // Watched before the run, so that what is saved during the run is not missed.
         let mut events = watch(&folders(&options.paths))
             .map_err(|error| CommandExit::new(exit::OTHER, format!("the folders cannot be watched: {error}")))?;
-        let (book, start) = (RefCell::new(CoverageBook::default()), Instant::now());
-        let mut runs = SuiteRuns::new(options, &book);
+        drop(book.take());
+        let start = Instant::now();
         match runs.run(|_suite| ()).await {
             Ok(suites) => {
-                let verdicts = verdicts(&suites);
-                if before.is_none() {
-                    suites.iter().for_each(|suite| output::print_line(show::suite(suite)));
-                }
+                let verdicts = verdicts(&suites, last.verdicts.as_ref());
+                let is_first = last.verdicts.is_none();
+                let is_new = |suite: &&SuiteResult| is_first || !suite.problems.is_empty();
+                suites.iter().filter(is_new).for_each(|suite| output::print_line(show::suite(suite)));
                 output::print_line(super::told(&suites, &book.borrow(), options, runs.left_out(), start));
-                if let Some(before) = &before {
-                    let changes = changes(before, &verdicts);
-                    output::print_line(if changes.is_empty() {
-                        "nothing has changed".to_owned()
-                    } else {
-                        changes.join("\n")
-                    });
+                if runs.reused() > 0 {
+                    let words = format!("{} as before: nothing has changed that they come from", runs.reused());
+                    output::print_line(words.dimmed());
                 }
-                before = Some(verdicts);
+                if !is_first {
+                    output::print_line(last.compared(&suites, &verdicts));
+                }
+                if suites.iter().all(|suite| suite.problems.is_empty()) {
+                    last.totals = Some(show::totals(&suites, runs.left_out(), start.elapsed()));
+                }
+                last.verdicts = Some(verdicts);
             }
             // What is wrong now may be right after the next save; what was known stays.
-            Err(exit) => output::print_line(format!("{} {}", "✗".red(), plain(exit.words()))),
+            Err(exit) => {
+                output::print_line(format!("{} {}", "✗".red(), plain(exit.words())));
+                output::print_line(last.good());
+            }
         }
         output::aside("waiting for a change; Ctrl-C ends");
         changed(&mut events).await.map_err(|error| CommandExit::new(exit::OTHER, error))?;
+    }
+}
+
+impl LastRun {
+    /// What has changed since, and the last good answer where a file of tests could not be run.
+    fn compared(&self, suites: &[SuiteResult], verdicts: &Verdicts) -> String {
+        let Some(before) = &self.verdicts else { return String::new() };
+        let changes = changes(before, verdicts);
+        let mut text = if changes.is_empty() { "nothing has changed".to_owned() } else { changes.join("\n") };
+        if suites.iter().any(|suite| !suite.problems.is_empty()) {
+            text = format!("{text}\n{}", self.good());
+        }
+        text
+    }
+
+    /// The totals of the last run in which every file of tests could be run.
+    fn good(&self) -> String {
+        let totals =
+            self.totals.as_ref().map(|totals| format!("{} {}", "the last good run:".dimmed(), totals.trim_start()));
+        totals.unwrap_or_default()
     }
 }
 
@@ -90,12 +124,17 @@ async fn changed(events: &mut EventStream<[u8; BUFFER]>) -> io::Result<()> {
     Ok(())
 }
 
-fn verdicts(suites: &[SuiteResult]) -> Verdicts {
+/// The verdicts of `suites`; of a file that could not be run, those of `before`.
+fn verdicts(suites: &[SuiteResult], before: Option<&Verdicts>) -> Verdicts {
+    let unrun: BTreeSet<_> =
+        suites.iter().filter(|suite| !suite.problems.is_empty()).map(|suite| &*suite.file).collect();
+    let kept = before.into_iter().flatten().filter(|((file, _), _)| unrun.contains(file.as_str()));
+    let kept: Vec<_> = kept.map(|(case, is_passed)| (case.clone(), *is_passed)).collect();
     let cases = suites.iter().flat_map(|suite| {
         let file = Path::new(&*suite.file).to_string_lossy().into_owned();
         suite.cases.iter().map(move |case| ((file.clone(), case.name.to_string()), case.is_passed()))
     });
-    cases.collect()
+    cases.chain(kept).collect()
 }
 
 /// What is different from the last run, a line each.

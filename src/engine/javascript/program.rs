@@ -54,7 +54,7 @@ struct JavaScriptEngine {
     collector: Rc<Collector>,
     isolate: RefCell<Option<Rc<Isolate>>>,
     /// The counts of what runs, where coverage is wanted.
-    coverage: RefCell<Option<Rc<Coverage>>>,
+    coverage: RefCell<Option<Arc<Coverage>>>,
     /// Where it is written what becomes of compiled functions.
     #[cfg(feature = "wasm")]
     ledger: RefCell<Option<Rc<TierLedger>>>,
@@ -136,8 +136,8 @@ impl JavaScriptProgram {
 }
 
 impl Engine for JavaScript {
-    fn cover(&self, coverage: &Rc<Coverage>) {
-        *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
+    fn cover(&self, coverage: &Arc<Coverage>) {
+        *self.0.coverage.borrow_mut() = Some(Arc::clone(coverage));
     }
 
     #[cfg(feature = "wasm")]

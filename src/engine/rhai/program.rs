@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{AST, Engine as Language};
 
@@ -39,7 +40,7 @@ pub(super) struct RhaiEngine {
     /// The sizes in force.
     sizes: Cell<Sizes>,
     /// The counts of what runs, where coverage is wanted.
-    coverage: RefCell<Option<Rc<Coverage>>>,
+    coverage: RefCell<Option<Arc<Coverage>>>,
 }
 
 impl Rhai {
@@ -64,9 +65,9 @@ impl RhaiEngine {
 }
 
 impl Engine for Rhai {
-    fn cover(&self, coverage: &Rc<Coverage>) {
+    fn cover(&self, coverage: &Arc<Coverage>) {
         coverage::install(&mut self.0.language.borrow_mut(), &self.0.context);
-        *self.0.coverage.borrow_mut() = Some(Rc::clone(coverage));
+        *self.0.coverage.borrow_mut() = Some(Arc::clone(coverage));
     }
 
     fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {

@@ -3,11 +3,11 @@
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use whither::chain::{Ask, ChainSpec, Purpose, StepSource, StepSpec};
+use whither::chain::{Ask, ChainSet, ChainSpec, Purpose, StepSource, StepSpec};
 use whither::explain::{self, MAX_TRIES, SearchBudget};
 use whither::model::{Change, Counterfactual, FieldChange, Reservation, SearchEnd};
 
-use super::stand::{Stand, builtin, cordoned, js, login, node, outcome, program, report, start};
+use super::stand::{Stand, builtin, cordoned, evaluator_by, js, login, node, outcome, program, report, start};
 
 const BUDGET: SearchBudget = SearchBudget { time_us: u64::MAX, tries: MAX_TRIES };
 
@@ -99,6 +99,48 @@ fn a_search_leaves_no_trace() {
     assert_eq!(told(&mut stand, &json!({}), "b"), "b would be chosen if `sessions` were 0 instead of 3");
     assert_eq!(before, (stand.evaluator.cluster().generation(), stand.evaluator.cluster().get("b").cloned()));
     assert_eq!(stand.place(), "a");
+}
+
+/// A clock on which each look costs so much that a decision over all nodes cannot be tried a thousand times.
+#[derive(Default)]
+struct Ticking(std::cell::Cell<u64>);
+
+impl whither::clock::Stopwatch for Ticking {
+    fn micros(&self) -> u64 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}
+
+const SHORT: SearchBudget = SearchBudget { time_us: 2_000, tries: MAX_TRIES };
+
+/// Where a decision takes long, few nodes stand for all; what is told is true of all.
+#[test]
+fn what_is_found_among_few_nodes_is_true_of_all() {
+    let pool = |number: usize| if number % 997 == 5 { "b" } else { "a" };
+    let sessions = |number: usize| vec![json!({"id": "s"}); if number == 1_777 { 2 } else { 3 + number * 7 % 5 }];
+    let document = |number: usize| json!({"id": format!("n-{number:04}"), "nodeData": {"sessions": sessions(number)}, "metadata": {"pool": pool(number)}});
+    let nodes: Vec<_> = (0..2_000).map(document).collect();
+    let list = "i => i.nodes.filter(n => n.metadata.pool === i.data.pool).reduce((best, n) => n.sessions < best.sessions ? n : best).id";
+    let chain = start(vec![js("list.js", list)]);
+    let mut slow = Stand::new(vec![chain.clone()], &[]);
+    let ticking: Box<Ticking> = Box::default();
+    slow.evaluator = evaluator_by(&ChainSet::new(vec![chain.clone()]), ticking).unwrap();
+    nodes.iter().for_each(|node| slow.report(node.clone()));
+    let mut whole = Stand::new(vec![chain], &nodes);
+    let request = json!({"data": {"pool": "a"}});
+    // Three nodes are of the pool `b`, of which n-0005 has the fewest sessions.
+    for about in [500, 1_002] {
+        let case = Case { nodes: nodes.clone(), request: request.clone(), user: "", about };
+        let ask = Ask { about: Some(case.id().into()), ..slow.question(request.clone()).ask };
+        let found = explain::search(&slow.evaluator, &ask, SHORT).unwrap();
+        assert!(matches!(found.end, SearchEnd::Sampled(30..200)), "{found:?}");
+        assert!(!found.remedies.is_empty(), "{found}");
+        for remedy in &found.remedies {
+            assert!(case.is_true(&mut whole, &remedy.changes), "not true: {remedy}");
+        }
+        assert!(found.to_string().contains("true over all"), "{found}");
+    }
 }
 
 // --- random decisions -------------------------------------------------------------------------------------------

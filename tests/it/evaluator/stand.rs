@@ -10,7 +10,7 @@ use whither::chain::{
     Ask, ChainSet, ChainSpec, Mode, ProgramAnswer, ProgramSpec, Progress, Purpose, ShownCandidates, StepSource,
     StepSpec, Suspended,
 };
-use whither::clock::{Silent, Stopped};
+use whither::clock::{Silent, Stopped, Stopwatch};
 use whither::evaluator::{CompileError, Evaluator, EvaluatorHost, Question};
 use whither::model::{
     Arrangement, Change, Decision, Failure, FailureName, Marks, Outcome, Report, Request, StepVerdict,
@@ -132,7 +132,12 @@ impl Stand {
 
 /// An evaluator that nobody watches.
 pub(crate) fn evaluator(set: &ChainSet) -> Result<Evaluator, Vec<CompileError>> {
-    let senses = EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
+    evaluator_by(set, Box::new(Stopped))
+}
+
+/// An evaluator that nobody watches, with a clock.
+pub(crate) fn evaluator_by(set: &ChainSet, stopwatch: Box<dyn Stopwatch>) -> Result<Evaluator, Vec<CompileError>> {
+    let senses = EvaluatorHost { stopwatch, witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
     Evaluator::new(set, Arrangement::ById, senses, &mut |_step| {})
 }
 

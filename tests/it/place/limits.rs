@@ -24,6 +24,30 @@ fn a_script_that_never_ends_is_stopped_and_named() {
     }
 }
 
+/// Where the time went is counted: the line that ran most often is named and drawn, and a loop without statements too.
+#[test]
+fn the_lines_on_which_the_time_went_are_named() {
+    let sum =
+        "function(input) {\n  let sum = 0;\n  for (let i = 0; i < 1e12; i++) {\n    sum += i;\n  }\n  return 'b';\n}\n";
+    let rhai = "fn balance(input) {\n  let sum = 0;\n  for i in 0..1000000000000 {\n    sum += i;\n  }\n  \"b\"\n}\n";
+    for (name, script) in [("step.js", sum), ("step.rhai", rhai)] {
+        let shell = scripted("i => 'a'");
+        shell.write(name, script);
+        let nodes = shell.write("own.json", NODES).to_string_lossy().into_owned();
+        for command in ["place", "explain"] {
+            let told = shell.whither([command, "--nodes", &nodes, "--script", name]);
+            let text = format!("{}{}", told.stdout, told.stderr);
+            assert_eq!(told.code, Some(5), "{text}");
+            for words in ["line 4 ran ", " times", "; the run ended in line 4", "4:5", "  4 │     sum += i;"] {
+                assert!(text.contains(words), "{name}: {words}: {text}");
+            }
+        }
+    }
+    let empty = "function(input) {\n  let sum = 0;\n  while (true) {}\n}\n";
+    let told = place_by_script(&scripted(empty), &[]);
+    failed(&told, 5, &["the run did not get past line 3", "step.js:3:3"]);
+}
+
 /// A function that hangs on a node costs that node where it is pure, and where its compiled code is stopped from inside;
 /// an interpreted one that asks for the request costs the request.
 #[test]
