@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::nats::message::Verb;
 
-use super::super::testing::{Harness, LOGIN, report, request, setup, with};
+use super::super::testing::{ACTION, Harness, LOGIN, chain, report, request, setup, setup_of, with};
 
 /// Asks for a start, which begins.
 fn begun(harness: &mut Harness, body: &Value) -> StartRequest {
@@ -59,7 +59,7 @@ fn the_start_document_may_stand_where_fastx_has_it() {
 
 #[test]
 fn what_can_never_start_is_refused_at_once() {
-    let mut harness = Harness::new(setup(), &["a"]);
+    let mut harness = Harness::new(setup_of(vec![chain(ACTION), chain(LOGIN)]), &["a"]);
     let cases = [
         (json!([1]), "bad-request", "a JSON object, this is a list"),
         (json!({"action": "nothing"}), "unknown-action", "`nothing`"),
