@@ -52,6 +52,8 @@ pub mod request;
 #[cfg(feature = "service")]
 pub mod requests;
 #[cfg(feature = "service")]
+pub mod rules;
+#[cfg(feature = "service")]
 pub mod serve;
 #[cfg(feature = "service")]
 pub mod simulate;

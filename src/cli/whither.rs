@@ -10,8 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, serve, simulate,
-    start, test, types,
+    agent, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, rules, serve,
+    simulate, start, test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -30,6 +30,7 @@ enum Command {
     Explain(Box<explain::ExplainArgs>),
     Check(Box<check::CheckArgs>),
     Test(Box<test::TestArgs>),
+    Rules(rules::RulesArgs),
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
@@ -83,6 +84,7 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(CommandExit::usage),
         Command::Import(args) => import::run(&args),

@@ -212,6 +212,9 @@ fn step(report: &StepReport) -> Value {
         if !report.tiers.is_empty() {
             record.insert("tiers".to_owned(), json!(report.tiers));
         }
+        if let Some(reason) = &report.reason {
+            record.insert("reason".to_owned(), json!(reason));
+        }
         if let Some(position) = &report.position {
             record.insert("position".to_owned(), json!(position));
         }

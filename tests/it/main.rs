@@ -21,6 +21,7 @@ mod fastx_env;
 mod faults;
 mod floors;
 mod fuzz_seeds;
+mod home_rules;
 mod hostile;
 mod import;
 mod innocent;
