@@ -1,3 +1,5 @@
+//! Tests of reading a table: each mistake with its place, remarks, and what is no table.
+
 use super::*;
 
 fn source(text: &str) -> SourceText {
