@@ -4,6 +4,7 @@
 //! plain data that crosses processes and waits. Rejected: an `async` evaluation, because such a state cannot leave a
 //! process.
 
+mod assigned;
 mod node_outcome;
 mod resume;
 
@@ -85,7 +86,7 @@ pub fn begin(chain: &Chain, ask: &Ask, context: EvaluationContext<'_>, store: &m
     if !ask.cooling.is_usual() {
         evaluation.look_at_cooling();
     }
-    match evaluation.scan(store) {
+    match evaluation.by_assignment().or_else(|| evaluation.scan(store)) {
         Some(decision) => Progress::Decided(decision),
         None => evaluation.run(0, store),
     }
@@ -155,7 +156,8 @@ impl<'a> Evaluation<'a> {
             Ok(Some(FoundNode { slot, step, reports, search })) => {
                 let node = Arc::clone(self.context.cluster.node(slot)?.id());
                 let by = Arc::clone(&self.chain.steps.get(step)?.spec.name);
-                (self.diagnosis.steps, self.diagnosis.search) = (reports, search);
+                self.diagnosis.steps.extend(reports);
+                self.diagnosis.search = search;
                 self.reached = step + 1;
                 Some(self.decide(Some(by), Outcome::Placed(node)))
             }

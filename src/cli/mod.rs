@@ -9,6 +9,8 @@ use crate::log;
 #[cfg(feature = "agent")]
 pub mod agent;
 #[cfg(feature = "service")]
+pub mod assign;
+#[cfg(feature = "service")]
 pub mod bench;
 pub mod bus;
 #[cfg(feature = "service")]

@@ -10,8 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, rules, serve,
-    simulate, start, test, types,
+    agent, assign, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, rules,
+    serve, simulate, start, test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -47,6 +47,9 @@ enum Command {
     /// Put a node back into service
     Uncordon(nodes::CordonArgs),
     Drain(drain::DrainArgs),
+    Assign(assign::AssignArgs),
+    Unassign(assign::UnassignArgs),
+    Assignments(assign::AssignmentsArgs),
     Waiting(requests::WaitingArgs),
     Cancel(requests::CancelArgs),
     Reload(reload::ReloadArgs),
@@ -97,6 +100,9 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
         Command::Drain(args) => drain::run(&args),
+        Command::Assign(args) => assign::assign(&args),
+        Command::Unassign(args) => assign::unassign(&args),
+        Command::Assignments(args) => assign::assignments(&args),
         Command::Waiting(args) => requests::waiting(&args),
         Command::Cancel(args) => requests::cancel(&args),
         Command::Reload(args) => reload::run(&args),

@@ -6,6 +6,7 @@
 //! ran one after the other.
 
 mod agent;
+mod assignments;
 mod bench;
 mod bus_security;
 mod cases;
