@@ -56,6 +56,7 @@ fn ask(padding: usize) -> WorkerCommand {
         sequence: 71_002,
         deadline_ms: None,
         limited: Vec::new(),
+        assigned: None,
         cooling: Default::default(),
         from: None,
         narrated: false,

@@ -37,6 +37,7 @@ pub(crate) fn main() {
         seed: 7,
         sequence: 0,
         limited: Vec::new(),
+        assigned: None,
         cooling: Default::default(),
     };
     match evaluator.decide(&Question { decision: "d1".into(), ask }) {

@@ -54,6 +54,7 @@ pub(crate) fn asking(request: Value) -> Question {
         seed: 7,
         sequence: 0,
         limited: Vec::new(),
+        assigned: None,
         cooling: Default::default(),
     };
     Question { decision: "bench".into(), ask }

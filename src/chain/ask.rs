@@ -28,6 +28,8 @@ pub struct Ask {
     /// The names of the steps that passed a limit on this very question and are not run again for this question, each
     /// with the limit.
     pub limited: Vec<(Arc<str>, LimitRecord)>,
+    /// The id of the node that an administrator assigned the user to; counts in chains that reserve.
+    pub assigned: Option<Arc<str>>,
     /// The treatment of nodes where a start failed lately.
     pub cooling: CoolingPolicy,
 }

@@ -4,9 +4,11 @@
 //! plain data that crosses processes and waits. Rejected: an `async` evaluation, because such a state cannot leave a
 //! process.
 
+mod assigned;
 mod node_outcome;
 mod resume;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Alarm, Moment, Stopwatch};
@@ -16,8 +18,8 @@ use crate::model::{
     StepVerdict, Verdict,
 };
 use crate::script::{
-    Absent, Call, CallAnswer, CallContext, LogBook, PerNode, Policy, Script, ScriptError, ScriptLimits, ScriptRequest,
-    ScriptShape,
+    Absent, Call, CallAnswer, CallContext, LogBook, PerNode, Policy, ReturnedValue, Script, ScriptError, ScriptLimits,
+    ScriptRequest, ScriptShape,
 };
 
 use super::ask::Ask;
@@ -84,7 +86,7 @@ pub fn begin(chain: &Chain, ask: &Ask, context: EvaluationContext<'_>, store: &m
     if !ask.cooling.is_usual() {
         evaluation.look_at_cooling();
     }
-    match evaluation.scan(store) {
+    match evaluation.by_assignment().or_else(|| evaluation.scan(store)) {
         Some(decision) => Progress::Decided(decision),
         None => evaluation.run(0, store),
     }
@@ -126,6 +128,7 @@ struct Trace {
     scores: Option<Scores>,
     calls: u64,
     cost_us: u64,
+    reason: Option<String>,
 }
 
 impl Trace {
@@ -153,7 +156,8 @@ impl<'a> Evaluation<'a> {
             Ok(Some(FoundNode { slot, step, reports, search })) => {
                 let node = Arc::clone(self.context.cluster.node(slot)?.id());
                 let by = Arc::clone(&self.chain.steps.get(step)?.spec.name);
-                (self.diagnosis.steps, self.diagnosis.search) = (reports, search);
+                self.diagnosis.steps.extend(reports);
+                self.diagnosis.search = search;
                 self.reached = step + 1;
                 Some(self.decide(Some(by), Outcome::Placed(node)))
             }
@@ -236,6 +240,19 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Verdict, Failure> {
         let EvaluationContext { cluster, limits, .. } = self.context;
         let call_context = self.call_context(number);
+        if let Some(asked) = call_context.asked {
+            trace.reason = if self.ask.is_explained() { script.reason(asked) } else { None };
+            match calls.on_script_time(|| script.decide(asked)).map_err(ScriptError::into_failure)? {
+                None => {}
+                // The list of candidates is made for the advice in an error alone.
+                Some(ReturnedValue::Id(id)) if cluster.find(&id).is_some() => {
+                    return verdict::read(ReturnedValue::Id(id), &[], cluster, limits);
+                }
+                // A script that is not asked about some nodes does not pass on these nodes either.
+                Some(ReturnedValue::Falsy) if self.shunned(number).is_some() => {}
+                Some(returned) => return verdict::read(returned, self.list(), cluster, limits),
+            }
+        }
         match script.shape() {
             ScriptShape::WholeList => {
                 let list = self.list();
@@ -261,11 +278,16 @@ impl<'a> Evaluation<'a> {
         trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
-        let EvaluationContext { recency, observer, alarm, quarantine, .. } = self.context;
-        let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
+        let EvaluationContext { recency, observer, alarm, .. } = self.context;
+        let shunned = self.shunned(number);
         let (lost, scores) = (&mut trace.lost, trace.scores.as_mut());
         let per_node = PerNodeContext { recency, observer, alarm, shunned, kept, lost, scores, calls };
         pernode::evaluate(script, functions, self.call_context(number), candidates, per_node)
+    }
+
+    /// Returns the nodes that the script of step `number` is not asked about, where there are any.
+    fn shunned(&self, number: usize) -> Option<&'a BTreeMap<Arc<str>, LimitRecord>> {
+        self.chain.steps.get(number).and_then(|step| self.context.quarantine.nodes(&step.spec.name))
     }
 
     /// Selects the candidate of the lowest rank; equal ranks go to the candidate chosen longest ago, then to the first.
@@ -352,12 +374,12 @@ impl<'a> Evaluation<'a> {
     }
 
     fn report(&mut self, name: &Arc<str>, said: StepVerdict, trace: Trace, position: Option<Position>) {
-        let Trace { lost, scores, calls, cost_us } = trace;
+        let Trace { lost, scores, calls, cost_us, reason } = trace;
         let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
         self.diagnosis.search.looked_at += candidates;
         let (scores, log) = (scores.map(Scores::into_scored).unwrap_or_default(), self.log.take());
-        let report =
-            StepReport { step, said, candidates, calls, cost_us, lost, scores, log, position, tiers: Vec::new() };
+        let (tiers, reason) = (Vec::new(), reason.map(|reason| self.context.limits.cut(&reason)));
+        let report = StepReport { step, said, candidates, calls, cost_us, lost, scores, log, position, tiers, reason };
         self.diagnosis.steps.push(report);
     }
 

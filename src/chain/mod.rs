@@ -33,7 +33,10 @@ pub use observer::{NoObserver, StepObserver};
 pub use plan::Store;
 pub use quarantine::{LimitRecord, QuarantineList, Subject};
 pub use recency::Recency;
-pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, Purpose, StepSource, StepSpec};
+pub use spec::{
+    ChainSet, ChainSpec, Mode, OnAssignedUnplaceable, OnFailure, OnUnplaceable, ProgramSpec, Purpose, StepSource,
+    StepSpec,
+};
 pub use suspended::{ProgramAnswer, ShownCandidates, Suspended};
 
 /// A chain with compiled steps.

@@ -46,6 +46,8 @@ pub struct ChainSpec {
     pub reserve: bool,
     /// The consequence when a step names a node that cannot take the request.
     pub on_unplaceable: OnUnplaceable,
+    /// The consequence when the node that the user is assigned to cannot take the request.
+    pub on_assigned_unplaceable: OnAssignedUnplaceable,
     /// Whether a node never takes more sessions than the node states, so that a node with unknown sessions takes none.
     pub strict: bool,
     /// The largest number of sessions that start on a node at a time, where the node states no figure.
@@ -68,6 +70,7 @@ impl ChainSpec {
             steps,
             reserve: Self::reserves_by_default(action),
             on_unplaceable: OnUnplaceable::default(),
+            on_assigned_unplaceable: OnAssignedUnplaceable::default(),
             strict: false,
             max_pending: None,
             require_services: Vec::new(),
@@ -106,6 +109,22 @@ pub enum OnUnplaceable {
     Skip,
     /// The node is taken all the same.
     Allow,
+}
+
+/// The name by which decisions say that an administrator's assignment of the user chose the node, and no step.
+pub const ASSIGNMENT: &str = "assignment";
+
+/// The consequence when the node that the user is assigned to is not eligible, in a chain that reserves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAssignedUnplaceable {
+    /// The steps of the chain decide, as for any other user.
+    #[default]
+    Chain,
+    /// The request fails with `unplaceable-node`.
+    Error,
+    /// The request fails with `no-node`, so that a request that may wait does wait for that node.
+    Wait,
 }
 
 /// The consequence when a step fails: by an error, or by passing a limit.

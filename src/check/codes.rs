@@ -63,6 +63,7 @@ codes! {
     UnknownNode "W026" "an id that the cluster does not have";
     NotKept "W027" "a function whose results cannot be kept";
     MetadataAdded "W028" "metadata added to a number";
+    RuleField "W029" "a home rule for a field that looks misspelt";
 }
 
 impl Code {

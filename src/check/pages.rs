@@ -202,6 +202,12 @@ const METADATA_ADDED: CodePage = js(
     "function score(node) {\n  return node.freemem / (node.metadata.weight + 1)\n}",
     "function score(node) {\n  return node.freemem / (Number(node.metadata.weight) + 1)\n}",
 );
+const RULE_FIELD: CodePage = toml(
+    "A rule may look at any field of a user, so a misspelt one is no error: no user has it, and the rule never matches. \
+     A field that is really called so is written as `fields = { emial = \"…\" }`.",
+    "[[rule]]\nemial = '.*@north\\.example'\npool = [\"north-*\"]",
+    "[[rule]]\nemail = '.*@north\\.example'\npool = [\"north-*\"]",
+);
 
 /// Returns the page of `code`.
 pub(super) const fn of(code: Code) -> &'static CodePage {
@@ -237,5 +243,6 @@ pub(super) const fn of(code: Code) -> &'static CodePage {
         Code::UnknownNode => &UNKNOWN_NODE,
         Code::NotKept => &NOT_KEPT,
         Code::MetadataAdded => &METADATA_ADDED,
+        Code::RuleField => &RULE_FIELD,
     }
 }

@@ -116,25 +116,34 @@ fn look(script: &dyn Script, tree: &SyntaxTree, text: &str, known: &BTreeSet<Str
     ScriptReport { findings, ids, ending, passes, narrows, tiers: Vec::new() }
 }
 
-/// Returns the report of a script without a tree: a component, whose exports tell the shape.
+/// Returns the report of a script without a tree: a component, whose exports tell the shape, or a table.
 fn unwritten(script: &dyn Script, content: &Content) -> ScriptReport {
     let is_component = matches!(content, Content::Binary(_));
     let ending = match script.shape() {
         ScriptShape::PerNode(PerNode { score: None, .. }) if is_component => ChainEnding::Never,
         _ => ChainEnding::Open,
     };
-    ScriptReport { ending, ..ScriptReport::default() }
+    let text = match content {
+        Content::Text(text) => &**text,
+        Content::Binary(_) => "",
+    };
+    let findings = script.remarks().iter().map(|remark| {
+        let span = remark.position.as_ref().and_then(|place| word_at(text, offset(text, place.line, place.column)));
+        Finding::new(Code::RuleField, span, remark.message.clone())
+    });
+    ScriptReport { findings: findings.collect(), ending, ..ScriptReport::default() }
+}
+
+/// Returns the bytes of the word, or else of the character, that begins at `start`.
+fn word_at(text: &str, start: usize) -> Option<SourceRange> {
+    let rest = text.get(start..)?;
+    let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    Some(start..start + word.max(rest.chars().next().map_or(0, char::len_utf8)))
 }
 
 fn refused(error: &LoadError, content: &Content) -> Finding {
     let span = match (content, &error.position) {
-        (Content::Text(text), Some(place)) => {
-            let start = offset(text, place.line, place.column);
-            let rest = text.get(start..).unwrap_or_default();
-            let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-            let first = rest.chars().next().map_or(0, char::len_utf8);
-            Some(start..start + word.max(first))
-        }
+        (Content::Text(text), Some(place)) => word_at(text, offset(text, place.line, place.column)),
         _ => None,
     };
     Finding::new(Code::BrokenSource, span, error.message.clone())

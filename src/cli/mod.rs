@@ -9,6 +9,8 @@ use crate::log;
 #[cfg(feature = "agent")]
 pub mod agent;
 #[cfg(feature = "service")]
+pub mod assign;
+#[cfg(feature = "service")]
 pub mod bench;
 pub mod bus;
 #[cfg(feature = "service")]
@@ -55,6 +57,8 @@ pub mod remote;
 pub mod request;
 #[cfg(feature = "service")]
 pub mod requests;
+#[cfg(feature = "service")]
+pub mod rules;
 #[cfg(feature = "service")]
 pub mod serve;
 #[cfg(feature = "service")]

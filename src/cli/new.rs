@@ -4,6 +4,7 @@ mod config;
 mod exec;
 mod name;
 pub(super) mod nodes;
+mod rules;
 mod save;
 mod script;
 mod wasm;
@@ -26,6 +27,8 @@ enum NewCommand {
     Rhai(ScriptArgs),
     /// A policy in Rust that becomes a WebAssembly component
     Wasm(wasm::WasmArgs),
+    /// A table of home rules: who lives on which nodes
+    Rules(rules::NewRulesArgs),
     /// A program as a step: started for each request, or kept running
     Exec(exec::ExecArgs),
     /// A list of plausible nodes to try scripts on
@@ -43,6 +46,7 @@ pub fn run(args: NewArgs) -> anyhow::Result<()> {
         NewCommand::Js(args) => script::run(&args, ScriptLanguage::JavaScript),
         NewCommand::Rhai(args) => script::run(&args, ScriptLanguage::Rhai),
         NewCommand::Wasm(args) => wasm::run(&args),
+        NewCommand::Rules(args) => rules::run(&args),
         NewCommand::Exec(args) => exec::run(&args),
         NewCommand::Nodes(args) => nodes::run(&args),
         NewCommand::Config(args) => config::run(&args),
@@ -82,6 +86,7 @@ mod tests {
             "js @/node.js --shape node",
             "rhai @/list",
             "rhai @/node.rhai --shape node",
+            "rules @/home",
             "exec @/once",
             "exec @/kept --in node --resident",
             "nodes --count 30 --out @/nodes.json",
@@ -89,7 +94,7 @@ mod tests {
         ] {
             new(folder.path(), arguments).unwrap();
         }
-        for script in ["list.js", "node.js", "list.rhai", "node.rhai", "once.py", "kept.js"] {
+        for script in ["list.js", "node.js", "list.rhai", "node.rhai", "home.toml", "once.py", "kept.js"] {
             let step = load_step(script, folder.path(), &Disk, &ScriptLimits::default()).unwrap();
             assert_eq!(&*step.name, script);
         }
@@ -104,7 +109,8 @@ mod tests {
     #[test]
     fn what_is_there_stays_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
-        for arguments in ["js @/a", "rhai @/a", "wasm @/a", "exec @/a", "nodes --out @/n.json", "config --out @/w.toml"]
+        for arguments in
+            ["js @/a", "rhai @/a", "wasm @/a", "rules @/a", "exec @/a", "nodes --out @/n.json", "config --out @/w.toml"]
         {
             new(folder.path(), arguments).unwrap();
             let error = new(folder.path(), arguments).unwrap_err().to_string();

@@ -165,6 +165,7 @@ pub fn blank(now_ms: i64, seed: u64) -> PlacementQuestion {
         sequence: 0,
         deadline_ms: None,
         limited: Vec::new(),
+        assigned: None,
         cooling: Default::default(),
         from: None,
         narrated: true,

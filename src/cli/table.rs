@@ -74,6 +74,9 @@ pub fn explained(answer: &Value) -> String {
     }
     say(format!("{steps}"));
     for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
+        if step.get("reason").is_some() {
+            say(format!("  by {}: {}", text(step, "step"), text(step, "reason")));
+        }
         let scores = step.get("scores").and_then(Value::as_array).into_iter().flatten().take(MAX_BEST);
         let scores = scores.map(|scored| {
             let is_one = scored.get("score").and_then(Value::as_f64) == Some(1.0);

@@ -10,8 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, serve, simulate,
-    start, test, types,
+    agent, assign, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, rules,
+    serve, simulate, start, test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -30,6 +30,7 @@ enum Command {
     Explain(Box<explain::ExplainArgs>),
     Check(Box<check::CheckArgs>),
     Test(Box<test::TestArgs>),
+    Rules(rules::RulesArgs),
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
@@ -46,6 +47,9 @@ enum Command {
     /// Put a node back into service
     Uncordon(nodes::CordonArgs),
     Drain(drain::DrainArgs),
+    Assign(assign::AssignArgs),
+    Unassign(assign::UnassignArgs),
+    Assignments(assign::AssignmentsArgs),
     Waiting(requests::WaitingArgs),
     Cancel(requests::CancelArgs),
     Reload(reload::ReloadArgs),
@@ -83,6 +87,7 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(CommandExit::usage),
         Command::Import(args) => import::run(&args),
@@ -95,6 +100,9 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
         Command::Drain(args) => drain::run(&args),
+        Command::Assign(args) => assign::assign(&args),
+        Command::Unassign(args) => assign::unassign(&args),
+        Command::Assignments(args) => assign::assignments(&args),
         Command::Waiting(args) => requests::waiting(&args),
         Command::Cancel(args) => requests::cancel(&args),
         Command::Reload(args) => reload::run(&args),

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::chain::{ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, StepSource, StepSpec};
+use crate::chain::{
+    ChainSpec, Mode, OnAssignedUnplaceable, OnFailure, OnUnplaceable, ProgramSpec, StepSource, StepSpec,
+};
 use crate::script::{Content, Isolation, ScriptLimits};
 
 use super::figure::{EXECUTABLE_MS, SCRIPT_MS};
@@ -35,6 +37,7 @@ const NO_EXECUTABLE: &str = "no executable";
 const NO_COMPONENT: &str = "no WebAssembly component";
 const EXPECTED_MODE: &str = "`once` or `resident`";
 const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
+const EXPECTED_ON_ASSIGNED_UNPLACEABLE: &str = "`chain`, `error` or `wait`";
 
 /// The context in which chains are read.
 pub(super) struct ChainsReader<'a> {
@@ -76,6 +79,7 @@ impl ChainsReader<'_> {
         Some(ChainSpec {
             reserve: section.flag("reserve", notes).unwrap_or(defaults.reserve),
             on_unplaceable: on_unplaceable(&section, notes).unwrap_or_default(),
+            on_assigned_unplaceable: on_assigned_unplaceable(&section, notes).unwrap_or_default(),
             require_services: required_services(&section, notes),
             pass_jwt: section.flag("pass_jwt", notes).unwrap_or(defaults.pass_jwt),
             workers: section.get("workers").and_then(|entry| entry.whole(1, MAX_WORKERS, notes)),
@@ -223,6 +227,19 @@ fn on_unplaceable(section: &Section<'_>, notes: &mut Notes) -> Option<OnUnplacea
         "allow" => Some(OnUnplaceable::Allow),
         _ => {
             choose(&entry, text, EXPECTED_ON_UNPLACEABLE, ["error", "skip", "allow"], notes);
+            None
+        }
+    }
+}
+
+fn on_assigned_unplaceable(section: &Section<'_>, notes: &mut Notes) -> Option<OnAssignedUnplaceable> {
+    let (entry, text) = section.text("on_assigned_unplaceable", EXPECTED_ON_ASSIGNED_UNPLACEABLE, notes)?;
+    match text {
+        "chain" => Some(OnAssignedUnplaceable::Chain),
+        "error" => Some(OnAssignedUnplaceable::Error),
+        "wait" => Some(OnAssignedUnplaceable::Wait),
+        _ => {
+            choose(&entry, text, EXPECTED_ON_ASSIGNED_UNPLACEABLE, ["chain", "error", "wait"], notes);
             None
         }
     }

@@ -40,7 +40,7 @@ const fn step((key, default, expected, about): KeyRow) -> ConfigKey {
 }
 
 /// Every key that is no figure, in the order of a config.
-pub const KEYS: [ConfigKey; 36] = [
+pub const KEYS: [ConfigKey; 37] = [
     nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
     nats((
         "namespace",
@@ -125,6 +125,13 @@ pub const KEYS: [ConfigKey; 36] = [
         "\"error\"",
         "`\"error\"`, `\"skip\"` or `\"allow\"`",
         "what follows where a step names a node that cannot take the session: a failure, a pass, or the placement all the same",
+    )),
+    chain((
+        "on_assigned_unplaceable",
+        "\"chain\"",
+        "`\"chain\"`, `\"error\"` or `\"wait\"`",
+        "what follows where the node that a user is assigned to cannot take the session: the steps decide, a failure, or \
+         `no-node`, upon which a request with `wait_ms` waits for that node; in chains that reserve",
     )),
     chain((
         "require_services",

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::chain::{Mode, ProgramSpec, StepSource, StepSpec};
 use crate::engine::builtin::Builtin;
-use crate::engine::{Form, LANGUAGES, Language};
+use crate::engine::{self, Form, LANGUAGES, Language};
 use crate::script::{Content, ScriptLimits};
 
 use super::files::{Contents, FileError, Files};
@@ -29,8 +29,8 @@ pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptL
     if written.is_empty() || written.contains('\0') {
         return Err(Problem::new(format!("{} is no path of a script", quoted(written))));
     }
-    let most = limits.source_bytes.max(limits.component_bytes);
-    let contents = files.read(&base.join(written), most).map_err(|fault| unread(written, &fault))?;
+    let contents =
+        files.read(&base.join(written), engine::max_file_bytes(limits)).map_err(|fault| unread(written, &fault))?;
     if contents.is_executable() {
         if has_windows_first_line(&contents.bytes) {
             let problem =
@@ -41,7 +41,7 @@ pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptL
     }
     let language = language(written, &contents)?;
     let content = match language.form {
-        Form::Text => Content::Text(text(written, &contents, limits)?.into()),
+        form @ (Form::Text | Form::Table) => Content::Text(text(written, &contents, form, limits)?.into()),
         Form::Compiled => Content::Binary(compiled(written, contents, limits)?),
     };
     Ok(StepSpec::new(written, StepSource::script(language.extension, content)))
@@ -134,9 +134,10 @@ fn language(written: &str, contents: &Contents) -> Result<&'static Language, Pro
     })
 }
 
-fn text<'a>(written: &str, contents: &'a Contents, limits: &ScriptLimits) -> Result<&'a str, Problem> {
+fn text<'a>(written: &str, contents: &'a Contents, form: Form, limits: &ScriptLimits) -> Result<&'a str, Problem> {
     let refused = |why: &str| Problem::new(format!("script {} {why}", quoted(written)));
-    let text = contents.text(limits.source_bytes).map_err(|why| match contents.bytes.len() > limits.source_bytes {
+    let most = form.max_bytes(limits);
+    let text = contents.text(most).map_err(|why| match contents.bytes.len() > most && form == Form::Text {
         true => refused(&why).help("`limits.source_kb` sets how many"),
         false => refused(&why),
     })?;

@@ -9,6 +9,8 @@ use crate::script::tree::SyntaxTree;
 use crate::script::{Engine, ScriptLimits, SourceText};
 
 pub mod builtin;
+#[cfg(feature = "rules")]
+pub mod home_rules;
 #[cfg(feature = "javascript")]
 pub mod javascript;
 #[cfg(any(feature = "javascript", feature = "rhai"))]
@@ -61,6 +63,29 @@ pub enum Form {
     Text,
     /// The output of a compiler: a program with a separate memory.
     Compiled,
+    /// A table, which may be longer than a script: a line for each user or group of a site.
+    Table,
+}
+
+/// The largest table in bytes.
+pub const MAX_TABLE_BYTES: usize = 2 << 20;
+
+impl Form {
+    /// Returns the largest file of this form in bytes.
+    #[must_use]
+    pub fn max_bytes(self, limits: &ScriptLimits) -> usize {
+        match self {
+            Self::Text => limits.source_bytes,
+            Self::Compiled => limits.component_bytes,
+            Self::Table => MAX_TABLE_BYTES,
+        }
+    }
+}
+
+/// Returns the largest file of any form in bytes.
+#[must_use]
+pub fn max_file_bytes(limits: &ScriptLimits) -> usize {
+    limits.source_bytes.max(limits.component_bytes).max(MAX_TABLE_BYTES)
 }
 
 /// Every language of this build, a line each.
@@ -82,5 +107,13 @@ pub const LANGUAGES: &[Language] = &[
         form: Form::Compiled,
         engine: wasm::engine,
         tree: |_compiled| None,
+    },
+    #[cfg(feature = "rules")]
+    Language {
+        name: "home rules",
+        extension: "toml",
+        form: Form::Table,
+        engine: home_rules::engine,
+        tree: |_table| None,
     },
 ];

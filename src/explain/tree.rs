@@ -34,6 +34,9 @@ pub fn tree(explanation: &Value) -> String {
     for (place, step) in steps.iter().enumerate() {
         let (branch, below) = if place + 1 == steps.len() { ("└─", "  ") } else { ("├─", "│ ") };
         lines.push(format!("{branch} {}", headline(step, width)));
+        if step.get("reason").is_some() {
+            lines.push(format!("{below}   {} {}", "because of".dimmed(), text(step, "reason")));
+        }
         lines.extend(lost(step.get("lost")).into_iter().map(|line| format!("{below}   {line}")));
         let excerpt = step.get("excerpt").and_then(Value::as_str).into_iter().flat_map(str::lines);
         lines.extend(excerpt.map(|line| format!("{below} {line}")));

@@ -12,6 +12,7 @@ use crate::nats::wire;
 
 use crate::registry::marks::MarkAuthor;
 
+use super::assigning::AssignmentPage;
 use super::cancel::WaitingPage;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
 use super::task::Front;
@@ -65,6 +66,8 @@ impl Front {
                 Ok(cordon) => return self.cordon(incoming, cordon),
                 Err(failure) => Err(failure),
             },
+            Verb::Assign | Verb::Unassign => return self.assign(incoming),
+            Verb::Assignments => read(&incoming).map(|page: AssignmentPage| self.assigned(&page)),
             Verb::Reload => return self.reload(incoming),
             Verb::Decision => return self.recorded(&incoming),
         };

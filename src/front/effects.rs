@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::ipc::Orders;
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::PeerMessage;
+use crate::registry::assignments::Assignment;
 use crate::registry::claims::Claim;
 use crate::registry::marks::MarkAuthor;
 use crate::worker::Ticket;
@@ -32,6 +33,8 @@ pub enum Effect {
     /// Write the mark that an administrator orders for a node, and answer the administrator; followed by
     /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     Mark(MarkOrder),
+    /// Write or remove the assignment of a user, and answer the administrator; followed by an event of the registry.
+    Assign(AssignOrder),
     /// Write a cool-down of a node after a start that failed there; followed by
     /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     CoolDown {
@@ -85,6 +88,21 @@ pub struct MarkOrder {
     pub word: MarkAuthor,
     /// Whether the node cools down at the moment.
     pub was_cooling: bool,
+}
+
+/// The order of an administrator to write or remove the assignment of a user.
+#[derive(Debug)]
+pub struct AssignOrder {
+    /// The request, to be answered when the assignment is written.
+    pub incoming: Incoming,
+    /// The user, as the administrator wrote the name.
+    pub login: String,
+    /// The name as names are compared.
+    pub user: Arc<str>,
+    /// The assignment; `None` where the assignment is taken back.
+    pub assignment: Option<Assignment>,
+    /// The warnings for the administrator.
+    pub warnings: Vec<String>,
 }
 
 /// The mark that an administrator orders for a node.

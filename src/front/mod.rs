@@ -5,6 +5,7 @@
 //! by a simulation.
 
 mod admin;
+mod assigning;
 mod blame;
 mod bucket;
 mod cancel;
@@ -50,7 +51,7 @@ mod worker_handle;
 mod worker_pool;
 mod worker_slot;
 
-pub use effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
+pub use effects::{AssignOrder, Effect, MarkKind, MarkOrder, ReloadRequest};
 pub use events::{FrontEvent, Setup, Tick};
 pub use pause::PAUSE;
 pub use ports::{ClusterView, NewWorker, ProcessLink};

@@ -130,6 +130,7 @@ impl Front {
             sequence: number,
             deadline_ms: incoming.deadline_ms,
             limited,
+            assigned: None,
             cooling,
             from: None,
             narrated: false,
@@ -143,6 +144,11 @@ impl Front {
     /// Queues `pending` for the request's chain, or answers the request where a reload removed the chain.
     pub(super) fn submit(&mut self, mut pending: Box<PendingRequest>) {
         pending.explanation = None;
+        // An assignment that came while the request waited counts too.
+        let assigned = self.node_assigned_to(&pending.user);
+        if pending.question.assigned != assigned {
+            Arc::make_mut(&mut pending.question).assigned = assigned;
+        }
         if pending.question.from.is_none() {
             // A decision that is continued after a program sees no node that was freed since.
             pending.frees_seen = self.frees;
@@ -271,6 +277,7 @@ impl Front {
             Arc::make_mut(&mut pending.question).from.iter_mut().for_each(|from| from.heard = None);
             return self.submit(pending);
         }
+        self.warn_of_assignment(&mut pending, &node, decision);
         self.remember_choice(&decision.chain, &node, slot);
         let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
         let reply = PlacementReply {

@@ -9,6 +9,7 @@ use crate::clock::Now;
 use crate::ipc::Encoded;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
+use crate::registry::assignments::Assignments;
 use crate::registry::ledger::Ledger;
 use crate::registry::peers::ReservationEnd;
 use crate::worker::{Ticket, WorkerCommand, WorkerEvent};
@@ -73,6 +74,8 @@ pub struct Front {
     pub(super) turns: Turns,
     /// The starts that failed lately.
     pub(super) failures: Failures,
+    /// The users who are assigned to nodes, by their names as names are compared.
+    pub(super) assignments: Assignments,
     pub(super) quarantine: Quarantine,
     /// The scripts, and nodes at scripts, that passed a limit once without a question, with the time in milliseconds.
     pub(super) suspects: BTreeMap<Subject, u64>,
@@ -134,6 +137,7 @@ impl Front {
             runner: RunnerClient::default(),
             turns: Turns::default(),
             failures: Failures::default(),
+            assignments: Assignments::new(),
             suspects: BTreeMap::new(),
             queues: BTreeMap::new(),
             sequences: BTreeMap::new(),

@@ -302,6 +302,15 @@ impl Harness {
         self.worker(asked.worker, WorkerEvent::Replies(vec![reply]));
     }
 
+    /// Lets the worker that was asked `asked` decide `outcome`, by the step or the assignment `by`.
+    pub(super) fn decide_by(&mut self, asked: &Asked, by: &str, outcome: Outcome) {
+        let (chain, generation) = (Arc::clone(&asked.question.head.action), self.front.cluster().generation());
+        let diagnosis = Diagnosis::default();
+        let decision = Decision { chain, generation, decided_by: Some(by.into()), outcome, diagnosis };
+        let reply = WorkerReply { ticket: asked.question.ticket, decision };
+        self.worker(asked.worker, WorkerEvent::Replies(vec![reply]));
+    }
+
     /// Lets the worker that was asked `asked` choose `node`.
     pub(super) fn choose(&mut self, asked: &Asked, node: &str) {
         self.decide(asked, Outcome::Placed(node.into()));

@@ -14,6 +14,7 @@ impl Front {
     pub(super) fn receive(&mut self, event: RegistryEvent) {
         match event {
             RegistryEvent::Change(change) => self.cluster_change(change),
+            event @ (RegistryEvent::Assignments(_) | RegistryEvent::Assigned(..)) => self.assignments_changed(event),
             RegistryEvent::Ready { .. } => {
                 if !std::mem::replace(&mut self.bus, true) {
                     self.was_cut_off();

@@ -133,6 +133,9 @@ pub struct StepReport {
     pub position: Option<Position>,
     /// The tier that runs each function of the script, a sentence each; kept only where the decision is to be explained.
     pub tiers: Vec<String>,
+    /// The reason for the verdict in the words of the step's language, as the rule of a table; kept only where the
+    /// decision is to be explained.
+    pub reason: Option<String>,
 }
 
 impl StepReport {
@@ -150,6 +153,7 @@ impl StepReport {
             log: Vec::new(),
             position: None,
             tiers: Vec::new(),
+            reason: None,
         }
     }
 

@@ -42,11 +42,17 @@ pub enum Verb {
     Reload,
     /// What a recorded decision was taken from.
     Decision,
+    /// Assigns a user to a node.
+    Assign,
+    /// Takes the assignment of a user back.
+    Unassign,
+    /// Lists a page of assignments.
+    Assignments,
 }
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Place,
         Self::Start,
         Self::Explain,
@@ -60,6 +66,9 @@ impl Verb {
         Self::Uncordon,
         Self::Reload,
         Self::Decision,
+        Self::Assign,
+        Self::Unassign,
+        Self::Assignments,
     ];
 
     /// The name of the endpoint.
@@ -79,6 +88,9 @@ impl Verb {
             Self::Uncordon => "uncordon",
             Self::Reload => "reload",
             Self::Decision => "decision",
+            Self::Assign => "assign",
+            Self::Unassign => "unassign",
+            Self::Assignments => "assignments",
         }
     }
 
@@ -107,6 +119,11 @@ impl Verb {
             Self::Uncordon => "puts a node back into service, and ends its cool-down",
             Self::Reload => "has the config read again",
             Self::Decision => "shows nodes and request of a decision, where `service.recorded_decisions` keeps them",
+            Self::Assign => {
+                "assigns a user to a node, whatever rules and scripts say; names the user's sessions elsewhere"
+            }
+            Self::Unassign => "takes the assignment of a user back",
+            Self::Assignments => "lists the users who are assigned to nodes",
         }
     }
 

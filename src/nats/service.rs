@@ -128,6 +128,9 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
         Verb::Uncordon => namespace.uncordon(),
         Verb::Reload => namespace.reload(),
         Verb::Decision => namespace.decision(),
+        Verb::Assign => namespace.assign(),
+        Verb::Unassign => namespace.unassign(),
+        Verb::Assignments => namespace.assignments(),
     }
 }
 

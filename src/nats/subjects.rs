@@ -123,6 +123,24 @@ impl Namespace {
         self.subject("decision")
     }
 
+    /// The subject on which a user is assigned to a node.
+    #[must_use]
+    pub fn assign(&self) -> String {
+        self.subject("assign")
+    }
+
+    /// The subject on which the assignment of a user is taken back.
+    #[must_use]
+    pub fn unassign(&self) -> String {
+        self.subject("unassign")
+    }
+
+    /// The subject for the list of assignments.
+    #[must_use]
+    pub fn assignments(&self) -> String {
+        self.subject("assignments")
+    }
+
     /// The subject on which replicas share their reservations.
     #[must_use]
     pub fn peers(&self) -> String {
@@ -151,6 +169,12 @@ impl Namespace {
     #[must_use]
     pub fn claims_bucket(&self) -> String {
         self.storage("claims")
+    }
+
+    /// The key-value bucket of assignments, written by the service alone.
+    #[must_use]
+    pub fn assignments_bucket(&self) -> String {
+        self.storage("assignments")
     }
 
     /// The stream of the history of nodes.

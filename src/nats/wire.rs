@@ -171,6 +171,17 @@ fn won_by(decision: &Decision) -> Option<Value> {
     Some(won)
 }
 
+/// The answer to an administrator who assigned `user` to `node`, or took the assignment back; `before` is the node that
+/// the user was assigned to.
+#[must_use]
+pub fn assigned(user: &str, node: Option<&str>, before: Option<&str>, warnings: &[String]) -> Value {
+    let mut told = json!({"user": user, "node": node, "before": before});
+    if let Some(fields) = told.as_object_mut().filter(|_| !warnings.is_empty()) {
+        fields.insert("warnings".to_owned(), json!(warnings));
+    }
+    told
+}
+
 fn diagnosed(diagnosis: &Diagnosis) -> Map<String, Value> {
     let mut record = Map::new();
     let mut put = |name: &str, value: Value| drop(record.insert(name.to_owned(), value));
@@ -211,6 +222,9 @@ fn step(report: &StepReport) -> Value {
         }
         if !report.tiers.is_empty() {
             record.insert("tiers".to_owned(), json!(report.tiers));
+        }
+        if let Some(reason) = &report.reason {
+            record.insert("reason".to_owned(), json!(reason));
         }
         if let Some(position) = &report.position {
             record.insert("position".to_owned(), json!(position));

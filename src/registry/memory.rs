@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::assignments::AssignmentBook;
 use super::claims::ClaimBook;
 use super::documents::{DocumentStore, StoreError, Stored, WriteOutcome};
 use super::journal::{EventStore, HistoryRecord, Journal, KeptRecord};
@@ -59,7 +60,8 @@ impl Registry {
         let marks = MarkBook::new(Arc::clone(&store) as Arc<dyn DocumentStore>);
         let journal = Journal::start(Arc::clone(&store) as Arc<dyn EventStore>, CancellationToken::new());
         let claims = ClaimBook::new(Arc::new(MemoryStore::default()));
-        let registry = Self::with(marks.clone(), claims, journal.clone());
+        let assignments = AssignmentBook::new(Arc::new(MemoryStore::default()));
+        let registry = Self::with(marks.clone(), claims, assignments, journal.clone());
         let (events, receiver) = mpsc::unbounded_channel();
         let mut mirror = registry.mirror(Liveness::new(LIMIT, RETENTION));
         let now = Now { instant: Instant::now(), unix_ms: 0 };

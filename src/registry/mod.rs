@@ -4,6 +4,7 @@
 //! is whole. The storage is NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory
 //! ([`Registry::in_memory`]). The registry does not know chains, decisions or reservations.
 
+pub mod assignments;
 pub mod claims;
 mod cooling;
 pub mod documents;
@@ -25,6 +26,7 @@ mod streams;
 mod tests;
 pub mod transit;
 mod watch;
+mod watched_assignments;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +40,7 @@ use crate::config::{Keeping, Namespace};
 use crate::model::Change;
 use crate::nats::Bus;
 use crate::nats::jetstream;
+use assignments::{Assignment, AssignmentBook, AssignmentError, Assignments};
 use claims::ClaimBook;
 use documents::StoreError;
 use freshness::Freshness;
@@ -47,6 +50,7 @@ use marks::{Edited, Mark, MarkAuthor, MarkBook, MarkError};
 use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::RegistryWatch;
+use watched_assignments::WatchedAssignments;
 
 /// The first pause after a failed start, in milliseconds, until [`Registry::bound_cool_downs`] sets another.
 const USUAL_PAUSE_MS: u64 = 60_000;
@@ -58,6 +62,10 @@ const EVENTS: usize = 4096;
 pub enum RegistryEvent {
     /// The cluster changed.
     Change(Change),
+    /// All assignments, as they are when the view is built.
+    Assignments(Assignments),
+    /// The assignment of the user, whose name is compared as this, was written or removed.
+    Assigned(Arc<str>, Option<Assignment>),
     /// The view is whole with the changes up to now; from here on the view follows the buckets.
     Ready {
         /// The number of known nodes, stale nodes included.
@@ -111,6 +119,7 @@ pub struct RegistryCounters {
 pub struct Registry {
     book: MarkBook,
     claims: ClaimBook,
+    assignments: AssignmentBook,
     journal: Journal,
     marks: SharedMarks,
     longest_pause: LongestPause,
@@ -155,14 +164,16 @@ impl Registry {
         let documents = |bucket| Arc::new(JetStreamDocuments::new(js.clone(), bucket));
         let book = MarkBook::new(documents(namespace.marks_bucket()));
         let claims = ClaimBook::new(documents(namespace.claims_bucket()));
+        let assignments = AssignmentBook::new(documents(namespace.assignments_bucket()));
         let events = Arc::new(JetStreamEvents::new(js.clone(), namespace.clone()));
-        let registry = Self::with(book, claims, Journal::start(events, stop.child_token()));
+        let registry = Self::with(book, claims, assignments, Journal::start(events, stop.child_token()));
         let (events, receiver) = mpsc::channel(EVENTS);
         let watch = RegistryWatch {
             bus: bus.clone(),
             mirror: registry.mirror(Liveness::new(settings.liveness, settings.retention)),
             settings,
             marks: registry.book.clone(),
+            assignments: WatchedAssignments::new(registry.assignments.clone()),
             journal: registry.journal.clone(),
             figures: Arc::clone(&registry.figures),
             events,
@@ -217,6 +228,19 @@ impl Registry {
     #[must_use]
     pub fn claims(&self) -> &ClaimBook {
         &self.claims
+    }
+
+    /// Assigns the user, whose name is compared as `user`, or takes the assignment back with `None`. Returns the
+    /// assignment before. The change comes through the events too; the caller may apply the change at once.
+    ///
+    /// # Errors
+    /// [`AssignmentError`] where the assignment could not be written.
+    pub async fn assign(
+        &self,
+        user: &str,
+        assignment: Option<&Assignment>,
+    ) -> Result<Option<Assignment>, AssignmentError> {
+        self.assignments.write(user, assignment).await
     }
 
     /// Returns the history of `node`, at most `limit` records, the newest last.
@@ -277,9 +301,17 @@ impl Registry {
         self.journal.dropped()
     }
 
-    fn with(book: MarkBook, claims: ClaimBook, journal: Journal) -> Self {
+    fn with(book: MarkBook, claims: ClaimBook, assignments: AssignmentBook, journal: Journal) -> Self {
         let longest_pause = Arc::new(AtomicU64::new(marks::longest_pause_ms(USUAL_PAUSE_MS)));
-        Self { book, claims, journal, marks: SharedMarks::default(), longest_pause, figures: Arc::default() }
+        Self {
+            book,
+            claims,
+            assignments,
+            journal,
+            marks: SharedMarks::default(),
+            longest_pause,
+            figures: Arc::default(),
+        }
     }
 
     /// Creates a mirror that shares the marks with this registry.

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use tracing::warn;
 
 use super::RegistrySettings;
+use super::assignments::MAX_ASSIGNMENT_BYTES;
 use super::claims::{self, MAX_CLAIMS_BYTES};
 use super::documents::{DocumentStore, StoreError, Stored, WriteOutcome};
 use super::feed::{self, BucketFeed, Delivery};
@@ -35,6 +36,7 @@ pub(super) struct Prepared {
     pub(super) nodes: StreamState,
     pub(super) marks: StreamState,
     pub(super) claims: StreamState,
+    pub(super) assignments: StreamState,
 }
 
 /// Makes the missing buckets and streams, and brings the existing ones to the limits of these settings.
@@ -49,6 +51,9 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     let bucket = jetstream::bucket(&namespace.claims_bucket(), about, MAX_CLAIMS_BYTES, keeping);
     let claims = Config { max_age: claims::MAX_AGE, ..bucket };
     let made_claims = streams::ensure(js, claims.clone()).await?;
+    let about = "whither: users who are assigned to nodes";
+    let assignments = jetstream::bucket(&namespace.assignments_bucket(), about, MAX_ASSIGNMENT_BYTES, keeping);
+    let made_assignments = streams::ensure(js, assignments.clone()).await?;
     match streams::ensure(js, events_config(settings)).await {
         Ok(made) => streams::adapt(js, &made, events_config(settings)).await,
         Err(error) => warn!("there is no history of nodes: {error}"),
@@ -56,10 +61,12 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     streams::adapt(js, &made, nodes).await;
     streams::adapt(js, &made_marks, marks).await;
     streams::adapt(js, &made_claims, claims).await;
+    streams::adapt(js, &made_assignments, assignments).await;
     Ok(Prepared {
         nodes: streams::state(&made),
         marks: streams::state(&made_marks),
         claims: streams::state(&made_claims),
+        assignments: streams::state(&made_assignments),
     })
 }
 

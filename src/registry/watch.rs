@@ -20,6 +20,7 @@ use super::marks::MarkBook;
 use super::mirror::{BucketEntry, ClusterMirror, Incarnation, LONGEST_SLEEP, Output};
 use super::stores::{self, Prepared};
 use super::streams::{self, StreamState};
+use super::watched_assignments::WatchedAssignments;
 use super::{RegistryCounters, RegistryEvent, RegistrySettings};
 use crate::backoff::Backoff;
 use crate::nats::jetstream::{self, JetStreamError};
@@ -45,6 +46,7 @@ pub(super) struct RegistryWatch {
     pub(super) settings: RegistrySettings,
     pub(super) mirror: ClusterMirror,
     pub(super) marks: MarkBook,
+    pub(super) assignments: WatchedAssignments,
     pub(super) journal: Journal,
     pub(super) figures: Arc<RegistryCounters>,
     pub(super) events: mpsc::Sender<RegistryEvent>,
@@ -71,6 +73,7 @@ enum ViewLost {
 struct LastEntries {
     nodes: AtomicU64,
     marks: AtomicU64,
+    assignments: AtomicU64,
 }
 
 /// The last log line about a failure that lasts.
@@ -111,17 +114,20 @@ impl RegistryWatch {
     async fn keep(&mut self, pauses: &mut Backoff, log: &mut WatchLog) -> Result<std::convert::Infallible, ViewLost> {
         let connects = self.bus.connects();
         let js = jetstream::context(&self.bus);
-        let Prepared { nodes, marks, claims } = stores::prepare(&js, &self.settings).await?;
+        let Prepared { nodes, marks, claims, assignments } = stores::prepare(&js, &self.settings).await?;
         let namespace = &self.settings.namespace;
         let (nodes_bucket, marks_bucket) = (namespace.nodes_bucket(), namespace.marks_bucket());
         // Marks first: no node is offered before its cordon is known.
         let mut marks_feed = BucketFeed::bucket(&js, &marks_bucket).await?;
+        let assignments_bucket = namespace.assignments_bucket();
+        let mut assignments_feed = BucketFeed::bucket(&js, &assignments_bucket).await?;
         let mut nodes_feed = BucketFeed::bucket(&js, &nodes_bucket).await?;
         let seen = LastEntries::default();
         let figures = Arc::clone(&self.figures);
         let guarded = [
             GuardedBucket::new(&nodes_bucket, &nodes, Some(&seen.nodes)),
             GuardedBucket::new(&marks_bucket, &marks, Some(&seen.marks)),
+            GuardedBucket::new(&assignments_bucket, &assignments, Some(&seen.assignments)),
             // Nobody reads the claims as a feed, but a replica that takes a place needs their bucket.
             GuardedBucket::new(&namespace.claims_bucket(), &claims, None),
         ];
@@ -133,12 +139,21 @@ impl RegistryWatch {
         while let Delivery::Entry(entry) = marks_feed.next().await? {
             self.take_mark(entry, &seen).await?;
         }
+        // And no user is placed before the user's assignment is known.
+        self.assignments.begin(assignments.created);
+        while let Delivery::Entry(entry) = assignments_feed.next().await? {
+            seen.assignments.fetch_max(entry.revision, Ordering::Relaxed);
+            drop(self.assignments.entry(entry));
+        }
+        let whole = RegistryEvent::Assignments(self.assignments.complete());
+        self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
         while let Delivery::Entry(entry) = nodes_feed.next().await? {
             self.take_node(entry, &seen).await?;
         }
         // Entries that expired before they were read have numbers too.
         seen.nodes.fetch_max(nodes.last_sequence, Ordering::Relaxed);
         seen.marks.fetch_max(marks.last_sequence, Ordering::Relaxed);
+        seen.assignments.fetch_max(assignments.last_sequence, Ordering::Relaxed);
         self.mirror.complete(now());
         self.deliver().await?;
         // The marks were whole before the nodes were read.
@@ -160,6 +175,12 @@ impl RegistryWatch {
                         Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
+                delivery = assignments_feed.next() => {
+                    match delivery? {
+                        Delivery::Entry(entry) => self.take_assignment(entry, &seen).await?,
+                        Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
+                    }
+                }
                 delivery = nodes_feed.next() => {
                     match delivery? {
                         Delivery::Entry(entry) => self.take_node(entry, &seen).await?,
@@ -170,7 +191,8 @@ impl RegistryWatch {
                 () = tokio::time::sleep(idle) => self.tick().await?,
                 () = self.events.closed() => return Err(ViewLost::Unheard),
             }
-            figures.freshness.prove(marks_feed.current().min(nodes_feed.current()));
+            let current = marks_feed.current().min(assignments_feed.current());
+            figures.freshness.prove(current.min(nodes_feed.current()));
         }
     }
 
@@ -191,6 +213,13 @@ impl RegistryWatch {
         seen.marks.fetch_max(entry.revision, Ordering::Relaxed);
         self.mirror.mark_entry(entry, now());
         self.deliver().await
+    }
+
+    async fn take_assignment(&mut self, entry: BucketEntry, seen: &LastEntries) -> Result<(), ViewLost> {
+        seen.assignments.fetch_max(entry.revision, Ordering::Relaxed);
+        let Some((user, assignment)) = self.assignments.entry(entry) else { return Ok(()) };
+        let event = RegistryEvent::Assigned(user, assignment);
+        self.events.send(event).await.map_err(|_closed| ViewLost::Unheard)
     }
 
     /// Sends the mirror's outputs on. The channel is bounded: a front that does not keep up slows the reading down, and

@@ -77,6 +77,20 @@ pub trait Script {
         Vec::new()
     }
 
+    /// Returns the answer of the script where the request alone decides it, so that no function need be called for a
+    /// node; `None` where the functions are called.
+    ///
+    /// # Errors
+    /// The failure of the step.
+    fn decide(&self, _asked: ScriptRequest<'_>) -> Result<Option<ReturnedValue>, ScriptError> {
+        Ok(None)
+    }
+
+    /// Returns the reason for the script's answer to the request, for explanations, in languages that know reasons.
+    fn reason(&self, _asked: ScriptRequest<'_>) -> Option<String> {
+        None
+    }
+
     /// Does work in advance of many calls about single nodes, so that the work does not count towards the time of a
     /// call.
     ///

@@ -9,13 +9,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
-use crate::front::{Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
+use crate::front::{AssignOrder, Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
 use crate::ipc::Orders;
 use crate::model::{Arrangement, Failure, FailureName, Marks};
 use crate::nats::message::Outgoing;
 use crate::nats::peers::PeerMessage;
-use crate::registry::Registry;
+use crate::nats::wire;
+use crate::registry::assignments::AssignmentError;
 use crate::registry::marks::{Edited, MarkAuthor, MarkError};
+use crate::registry::{Registry, RegistryEvent};
 use crate::runner::{self, RunnerProcess};
 use crate::worker::Worker;
 
@@ -91,6 +93,7 @@ impl Executor {
             }
             Effect::WriteOff(node, ids) => self.write_off(node, ids),
             Effect::Mark(order) => self.mark(order),
+            Effect::Assign(order) => self.assign(order),
             Effect::CoolDown { node, pause_ms, word } => self.cool_down(node, pause_ms, word),
             Effect::Start(start) => self.starts.begin(*start),
             Effect::Reload(request) => self.reload(request),
@@ -178,6 +181,34 @@ impl Executor {
                 Err(error) => {
                     let name = match error {
                         MarkError::BadId => FailureName::BadRequest,
+                        _ => FailureName::Internal,
+                    };
+                    Outgoing::failed(&incoming, &Failure::new(name, error.to_string()))
+                }
+            };
+            // The requester asks again where the reply cannot be sent.
+            let _full = replies.try_send(outgoing);
+        });
+    }
+
+    /// Writes an assignment; the reply waits for that, and by then the assignment counts.
+    fn assign(&self, order: AssignOrder) {
+        let (replies, events) = (self.sinks.replies.clone(), self.links.events.clone());
+        let registry = self.registry.clone();
+        tokio::spawn(async move {
+            let AssignOrder { incoming, login, user, assignment, warnings } = order;
+            let outgoing = match registry.assign(&user, assignment.as_ref()).await {
+                Ok(before) => {
+                    let node = assignment.as_ref().map(|assignment| assignment.node.clone());
+                    let before = before.map(|before| before.node).filter(|before| Some(before) != node.as_ref());
+                    let told = wire::assigned(&login, node.as_deref(), before.as_deref(), &warnings);
+                    let event = RegistryEvent::Assigned(user, assignment);
+                    drop(events.send(FrontEvent::Registry(event)).await);
+                    Outgoing::new(&incoming, told.to_string().into(), None)
+                }
+                Err(error) => {
+                    let name = match error {
+                        AssignmentError::BadUser => FailureName::BadRequest,
                         _ => FailureName::Internal,
                     };
                     Outgoing::failed(&incoming, &Failure::new(name, error.to_string()))

@@ -331,7 +331,7 @@ impl World {
             Effect::LookSoon => self.timeline.after(TICK / 4, WorldEvent::Looks(place, life)),
             // Marks are the registry's, whose cool-downs have tests of their own; reloads by message and starts do not
             // occur here.
-            Effect::CoolDown { .. } | Effect::Mark(_) | Effect::Reload(_) | Effect::Start(_) => {}
+            Effect::CoolDown { .. } | Effect::Mark(_) | Effect::Assign(_) | Effect::Reload(_) | Effect::Start(_) => {}
             Effect::BoundCoolDowns(_) | Effect::Show(_) => {}
         }
     }

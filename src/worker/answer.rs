@@ -50,6 +50,7 @@ fn ask_of(question: &PlacementQuestion) -> Ask {
         seed: question.seed,
         sequence: question.sequence,
         limited: question.limited.clone(),
+        assigned: question.assigned.clone(),
         cooling: question.cooling.clone(),
     }
 }

@@ -126,6 +126,8 @@ pub struct PlacementQuestion {
     pub deadline_ms: Option<i64>,
     /// The steps that passed a limit on this question, and are not run for the question again.
     pub limited: Vec<(Arc<str>, LimitRecord)>,
+    /// The node that an administrator assigned the user to.
+    pub assigned: Option<Arc<str>>,
     /// The policy for nodes where a start failed lately.
     pub cooling: CoolingPolicy,
     /// The step at which to resume, where a program was asked already.
@@ -157,6 +159,7 @@ impl PlacementQuestion {
             sequence: 0,
             deadline_ms: None,
             limited: Vec::new(),
+            assigned: None,
             cooling: CoolingPolicy::default(),
             from: None,
             narrated: false,

@@ -318,10 +318,10 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         "5:1: script `empty.js` is empty",
         "6:1: script `binary.js` is not UTF-8 on line 2",
         "7:1: script `large.js` has 2000 bytes, at most 1024 are accepted (`limits.source_kb` sets how many)",
-        "8:1: script `tool.py` is in no known language: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly) \
+        "8:1: script `tool.py` is in no known language: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly), `.toml` (home rules) \
          (add #!/usr/bin/env python3 and chmod +x)",
         "9:1: script `shebang.py` is not executable (run chmod +x shebang.py)",
-        "10:1: script `noext` is in no known language: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly) (an executable \
+        "10:1: script `noext` is in no known language: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly), `.toml` (home rules) (an executable \
          needs a first line such as #!/usr/bin/env python3, and chmod +x)",
         "11:1: script `dir.js`: is a directory, expected a file",
         "12:1: script `locked.js`: cannot be read: permission denied",

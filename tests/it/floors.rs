@@ -143,7 +143,7 @@ fn misplaced(own: &str, named: &Named) -> Option<String> {
 }
 
 fn is_engine(crate_name: &str) -> bool {
-    crate_name.starts_with("boa_") || matches!(crate_name, "rhai" | "wasmtime")
+    crate_name.starts_with("boa_") || matches!(crate_name, "rhai" | "wasmtime" | "regex" | "regex_syntax")
 }
 
 fn module_of(own: &str) -> &str {

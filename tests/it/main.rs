@@ -6,6 +6,7 @@
 //! ran one after the other.
 
 mod agent;
+mod assignments;
 mod bench;
 mod bus_security;
 mod cases;
@@ -21,6 +22,7 @@ mod fastx_env;
 mod faults;
 mod floors;
 mod fuzz_seeds;
+mod home_rules;
 mod hostile;
 mod import;
 mod innocent;

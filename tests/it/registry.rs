@@ -56,6 +56,7 @@ impl Site {
                         assert_eq!(nodes, self.cluster.len());
                         self.ready += 1;
                     }
+                    RegistryEvent::Assignments(_) | RegistryEvent::Assigned(..) => {}
                     RegistryEvent::Lost { reason } => self.lost.push(reason),
                     RegistryEvent::Refused { node, key, .. } => {
                         self.refused.push((node.map(|node| node.to_string()), key));

@@ -211,6 +211,7 @@ fn question(replica: usize, number: u64, user: &str) -> Question {
         seed: number,
         sequence: number,
         limited: Vec::new(),
+        assigned: None,
         cooling: Default::default(),
     };
     Question { decision: format!("{replica:08x}-{number}").into(), ask }

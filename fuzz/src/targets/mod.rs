@@ -16,12 +16,13 @@ pub mod plain;
 pub mod replies;
 pub mod report;
 pub mod request;
+pub mod rules;
 
 /// A function that is fed bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its file, its seeds and its dictionary.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("agent", agent::run),
     ("answer", answer::run),
     ("config", config::run),
@@ -36,6 +37,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("replies", replies::run),
     ("report", report::run),
     ("request", request::run),
+    ("rules", rules::run),
 ];
 
 /// The longest error message in bytes: it names a field, a node's id and a value, and repeats no document.

@@ -80,6 +80,7 @@ pub(super) fn reports(
             log: note.take_log(),
             position: None,
             tiers: Vec::new(),
+            reason: None,
         }
     });
     reports.collect()

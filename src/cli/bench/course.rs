@@ -171,6 +171,7 @@ impl<'a> BenchEvaluator<'a> {
             seed,
             sequence,
             limited: Vec::new(),
+            assigned: None,
             cooling: Default::default(),
         };
         let progress = self.evaluator.decide(&Question { decision: Arc::clone(&id), ask });

@@ -8,7 +8,8 @@ use crate::chain::{ChainSpec, StepSource};
 use crate::check::{CheckedFile, Checker, Code, Finding, ScriptReport, chain, unknown_ids};
 use crate::cli::exit::CommandExit;
 use crate::config::{self, Config, ConfigErrors, ConfigNeeds, Files, Loading};
-use crate::engine::{Form, LANGUAGES};
+use crate::engine::home_rules::is_table;
+use crate::engine::{self, Form, LANGUAGES, MAX_TABLE_BYTES};
 use crate::host::Disk;
 use crate::host::zone;
 use crate::script::{Content, FunctionTier, ScriptLimits};
@@ -61,7 +62,7 @@ impl Targets {
                         format!("`{}` has more than {MAX_SCRIPTS} scripts; name some of them", path.display());
                     return Err(CommandExit::usage(message));
                 }
-            } else if extension(path) == "toml" {
+            } else if extension(path) == "toml" && !is_rules(path) {
                 targets.configs.push(path.clone());
             } else {
                 targets.scripts.push(path.clone());
@@ -105,10 +106,17 @@ fn scripts_in(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
             if depth > 0 && !path.is_symlink() {
                 scripts_in(&path, depth - 1, found);
             }
-        } else if LANGUAGES.iter().any(|language| language.extension == extension(&path)) {
+        } else if LANGUAGES.iter().any(|language| language.extension == extension(&path))
+            && (extension(&path) != "toml" || is_rules(&path))
+        {
             found.push(path);
         }
     }
+}
+
+/// Whether the file at `path` is a table of home rules: configs and tests have the same ending.
+fn is_rules(path: &Path) -> bool {
+    Disk.read(path, MAX_TABLE_BYTES).is_ok_and(|read| is_table(&String::from_utf8_lossy(&read.bytes)))
 }
 
 fn extension(path: &Path) -> &str {
@@ -140,7 +148,7 @@ impl CheckRun<'_> {
         let limits = ScriptLimits::default();
         let (name, extension) = (path.to_string_lossy(), extension(path).to_owned());
         let unread = |why: String| vec![Finding::new(Code::Unreadable, None, why)];
-        let contents = match Disk.read(path, limits.source_bytes.max(limits.component_bytes)) {
+        let contents = match Disk.read(path, engine::max_file_bytes(&limits)) {
             Ok(contents) => contents,
             Err(fault) => return self.put(path, "", unread(format!("`{name}`: {fault}"))),
         };
@@ -156,7 +164,7 @@ impl CheckRun<'_> {
         };
         let content = match language.form {
             Form::Compiled => Content::Binary(contents.bytes.into()),
-            Form::Text => match contents.text(limits.source_bytes) {
+            form @ (Form::Text | Form::Table) => match contents.text(form.max_bytes(&limits)) {
                 Ok(text) if text.trim().is_empty() => return self.put(path, "", unread(format!("`{name}` is empty"))),
                 Ok(text) => Content::from(text),
                 Err(why) => return self.put(path, "", unread(format!("`{name}` {why}"))),

@@ -310,6 +310,7 @@ impl<'a> CapacityDay<'a> {
             Effect::Gossip(_)
             | Effect::WriteOff(..)
             | Effect::Mark(_)
+            | Effect::Assign(_)
             | Effect::CoolDown { .. }
             | Effect::Reload(_)
             | Effect::Start(_)

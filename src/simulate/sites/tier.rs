@@ -241,6 +241,7 @@ impl FirstTier {
             | Effect::Gossip(_)
             | Effect::WriteOff(..)
             | Effect::Mark(_)
+            | Effect::Assign(_)
             | Effect::Reload(_)
             | Effect::Start(_)
             | Effect::LookSoon

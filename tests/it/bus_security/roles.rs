@@ -45,6 +45,17 @@ async fn each_role_does_its_work() {
     assert!(denied.stderr.contains("this login may not use whither.cordon; NATS says: "), "{denied:?}");
     assert_eq!(denied.code, Some(1));
 
+    let assigned = site.command("admin", &["assign", "ann", "node-2", "--reason", "dongle"]);
+    assert_eq!((assigned.code, assigned.stdout.trim()), (Some(0), "ann is assigned to node-2"), "{}", assigned.stderr);
+    let listed = site.command("admin", &["assignments"]);
+    assert!(listed.stdout.contains("dongle") && listed.stderr.ends_with("1 assignment\n"), "{listed:?}");
+    for arguments in [&["assign", "eve", "node-2"][..], &["unassign", "ann"], &["assignments"]] {
+        let denied = site.command("launcher", arguments);
+        let words = format!("this login may not use whither.{}; NATS says: ", arguments[0]);
+        assert!(denied.code == Some(1) && denied.stderr.contains(&words), "{denied:?}");
+    }
+    assert_eq!(site.command("admin", &["unassign", "ann"]).stdout.trim(), "ann is not assigned to node-2 any more");
+
     let reloaded = site.command("admin", &["reload"]);
     assert!(reloaded.code == Some(0) && reloaded.stdout.starts_with("reloaded; "), "{reloaded:?}");
     assert_eq!(site.command("admin", &["uncordon", "node-1"]).stdout.trim(), "node-1 uncordoned");
@@ -89,11 +100,15 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         "$KV.whither_nodes.node-2",
         "$KV.whither_nodes.node-1.x",
         "$KV.whither_marks.node-1",
+        "$KV.whither_assignments.ann",
         "whither.place",
         "whither.start",
         "whither.node.node-1.start",
         "whither.node.node-2.start",
         "whither.cordon",
+        "whither.assign",
+        "whither.unassign",
+        "whither.assignments",
         "whither.events.node-1",
         "whither.peers.x",
         "$JS.API.INFO",
@@ -129,8 +144,12 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
     let publish = [
         "$KV.whither_nodes.node-1",
         "$KV.whither_marks.node-1",
+        "$KV.whither_assignments.ann",
         "whither.cordon",
         "whither.uncordon",
+        "whither.assign",
+        "whither.unassign",
+        "whither.assignments",
         "whither.reload",
         "whither.decision",
         "whither.drain",
@@ -170,7 +189,9 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
         "whither.events.node-1",
         "$KV.whither_nodes.node-1",
         "$KV.whither_marks.node-1",
+        "$KV.whither_assignments.ann",
         "$JS.API.STREAM.DELETE.KV_whither_marks",
+        "$JS.API.STREAM.DELETE.KV_whither_assignments",
         "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",
         "_INBOX.launcher.x",
     ];

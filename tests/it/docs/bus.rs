@@ -51,6 +51,7 @@ pub(crate) fn names() -> String {
         (namespace.nodes_bucket(), "bucket", "node documents, written by agents"),
         (namespace.marks_bucket(), "bucket", "cordons, drains and cool-downs, written by the service"),
         (namespace.claims_bucket(), "bucket", "claimed places where capacity is strict, written by the service"),
+        (namespace.assignments_bucket(), "bucket", "users who are assigned to nodes, written by the service"),
         (namespace.events_stream(), "stream", "what happened to nodes"),
         (namespace.events_of("KEY"), "subject", "what happened to one node; the events stream has it"),
     ];

@@ -146,6 +146,7 @@ fn told(subject: &str) -> String {
         seed: 7,
         sequence: 0,
         limited: Vec::new(),
+        assigned: None,
         cooling: Default::default(),
     };
     match evaluator.decide(&Question { decision: "d1".into(), ask }) {

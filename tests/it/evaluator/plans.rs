@@ -59,6 +59,15 @@ const RHAI: [&str; 11] = [
     "fn filter(node) { !help!() }\nfn help() { node.sessions == 2 }",
 ];
 
+/// Tables of home rules: pools by metadata and by id, nodes, one that is not there, and users whom no rule matches.
+const RULES: [&str; 4] = [
+    "default = { pool = { pool = \"a\" } }\n[[rule]]\nuser = \"ann\"\npool = { pool = [\"b\", \"c\"] }\n\
+     [[rule]]\nuser = \"bob\"\npool = [\"n1\", \"n?\"]",
+    "[[rule]]\nuser = \"ann\"\nnode = \"n3\"\n[[rule]]\nuser = \"bo.*\"\npool = { pool = \"b\" }",
+    "default = \"error\"\n[[rule]]\nuser = \"ann\"\npool = [\"n0\", \"n1\", \"n2\"]\n[[rule]]\nuser = \"bob\"\nnode = \"gone\"",
+    "default = { node = \"n5\" }\n[[rule]]\nuser = \"ann|bob\"\npool = { pool = \"a\", weight = 1 }",
+];
+
 const BUILTINS: [&str; 6] = ["fewest-sessions", "most-memory", "round-robin", "least-load", "weighted", "sticky-user"];
 
 struct Dice(Pcg64Mcg);
@@ -74,9 +83,10 @@ impl Dice {
 }
 
 fn step(dice: &mut Dice, number: usize) -> StepSpec {
-    let mut step = match dice.roll(10) {
+    let mut step = match dice.roll(12) {
         0..=5 => StepSpec::new(&format!("{number}.js"), StepSource::script("js", dice.one(&JAVASCRIPT))),
         6 | 7 => StepSpec::new(&format!("{number}.rhai"), StepSource::script("rhai", dice.one(&RHAI))),
+        8 | 9 => StepSpec::new(&format!("{number}.toml"), StepSource::script("toml", dice.one(&RULES))),
         _ => {
             let name = dice.one(&BUILTINS);
             StepSpec::new(&format!("builtin:{name}"), StepSource::Builtin(name.to_owned()))

@@ -153,6 +153,7 @@ pub(crate) fn question(decision: &str, seed: u64, request: Value) -> Question {
         seed,
         sequence: seed,
         limited: Vec::new(),
+        assigned: None,
         cooling: Default::default(),
     };
     Question { decision: decision.into(), ask }

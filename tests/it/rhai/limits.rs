@@ -275,6 +275,7 @@ fn a_call_costs_its_node_and_a_step_its_request() {
             seed: 0,
             sequence: 0,
             limited: Vec::new(),
+            assigned: None,
             cooling: Default::default(),
         };
         let Progress::Decided(decision) = evaluator.decide(&Question { decision: "d".into(), ask }) else {
