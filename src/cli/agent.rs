@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -109,6 +109,12 @@ pub struct AgentArgs {
 struct AgentProgram {
     #[command(flatten)]
     args: AgentArgs,
+}
+
+/// Returns the command line of the program `whither-agent` as a value.
+#[must_use]
+pub fn command() -> clap::Command {
+    AgentProgram::command()
 }
 
 /// Runs the program `whither-agent`.

@@ -41,7 +41,7 @@ const MAX_FIXES: usize = 4;
   whither check --explain W012
   whither check --sarif > whither.sarif        # for editors and CI
 
-CommandExit codes: 0 nothing found · 2 a file cannot be read, or the command line is wrong · 6 something was found")]
+Exit codes: 0 nothing found · 2 a file cannot be read, or the command line is wrong · 6 something was found")]
 pub struct CheckArgs {
     /// Configs (*.toml), scripts, and folders of scripts [default: whither.toml]
     #[arg(value_name = "CONFIG | SCRIPT")]

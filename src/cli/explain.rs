@@ -38,7 +38,7 @@ const MAX_SEARCH_US: u64 = 3_000_000;
   whither explain --nodes nodes.json --script gpu.js --script builtin:fewest-sessions --node node7 --watch
   whither place --user ann --explain --json > decision.json; whither explain --decision decision.json
 
-CommandExit codes: those of `whither place`; 3 also where there is no node of the id that --node names, 2 where the file that
+Exit codes: those of `whither place`; 3 also where there is no node of the id that --node names, 2 where the file that
 --decision names has no decision in it")]
 pub struct ExplainArgs {
     #[command(flatten)]

@@ -15,6 +15,8 @@ pub mod bus;
 pub mod chains;
 #[cfg(feature = "service")]
 pub mod check;
+#[cfg(feature = "service")]
+pub mod completions;
 mod daemon;
 #[cfg(feature = "service")]
 pub mod demo;
@@ -27,6 +29,8 @@ pub mod explain;
 pub mod fastx;
 #[cfg(feature = "service")]
 pub mod import;
+#[cfg(feature = "service")]
+pub mod man;
 #[cfg(feature = "service")]
 pub mod new;
 #[cfg(feature = "service")]

@@ -38,7 +38,7 @@ use run::SuiteRuns;
   whither test --watch
   whither test scripts --record ID --script gpu.js --script builtin:fewest-sessions
 
-CommandExit codes: 0 all passed · 1 a test failed, or anything else · 2 command line, no test, or a file of tests that is wrong")]
+Exit codes: 0 all passed · 1 a test failed, or anything else · 2 command line, no test, or a file of tests that is wrong")]
 pub struct TestArgs {
     /// Folders with tests, or files of tests; the folder of this shell where none is named
     #[arg(value_name = "DIR")]

@@ -10,8 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, serve, simulate,
-    test, types,
+    agent, bench, check, completions, demo, drain, explain, fastx, import, man, new, nodes, place, reload, requests,
+    serve, simulate, test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -48,6 +48,8 @@ enum Command {
     Waiting(requests::WaitingArgs),
     Cancel(requests::CancelArgs),
     Reload(reload::ReloadArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Returns the command line as a value: every command with its options and their help, for the reference page.
@@ -96,5 +98,7 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Waiting(args) => requests::waiting(&args),
         Command::Cancel(args) => requests::cancel(&args),
         Command::Reload(args) => reload::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
