@@ -166,7 +166,7 @@ async fn report(agent: Agent, connection: &Connection) -> Result<(), CommandExit
     let pulse = Arc::new(Pulse::default());
     pulse::watch(Arc::clone(&pulse)).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     // A broker that is away is waited for, which is a state to be in.
-    pulse::notify_ready();
+    pulse::notify_ready("reporting this machine as a node");
     agent.run(bus, stop, &pulse).await;
     pulse::notify_stopping();
     Ok(())
