@@ -77,6 +77,7 @@ dist: ## packages for Debian, a tarball, a Python wheel, SBOM and sums, into tar
 
 dist-test: ## install, start, place, reload, upgrade, remove and purge what `make dist` built, in a clean Debian root
 	@packaging/test
+	@packaging/test-units
 
 lint: ## format, clippy, documentation, dependencies; changes nothing
 	@echo "lint: cargo fmt --check"

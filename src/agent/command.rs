@@ -46,6 +46,8 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
         // The agent's own login must not reach the command.
         .env_remove("WHITHER_TOKEN")
         .env_remove("WHITHER_NATS")
+        // systemd listens to the agent alone, and complains of the words of others.
+        .env_remove("NOTIFY_SOCKET")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -4,6 +4,7 @@
 //! reload, with the options of the command line and the environment of FastX, which nothing here knows.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -87,7 +88,7 @@ pub async fn run(
         ServiceParts { config: &config, namespace, setup, bus, view }.start(listener)?;
     tokio::spawn(running::try_pings(running.bus.clone(), connection.clone(), running.events.clone()));
     let (mut bus_setup, mut service) = (Some(bus_setup), None);
-    let connected = running.bus.clone();
+    let mut can_answer = pin!(running.can_answer());
     let mut reloads = Reloads::new(source, &connection, running.events.clone(), running.replies());
     let mut readiness = Readiness::new(running.bus.clone());
     loop {
@@ -114,7 +115,7 @@ pub async fn run(
                     MicroService::micro(service).describe("chains", json!(*digest));
                 }
             }
-            () = connected.connected(), if bus_setup.is_some() => {
+            () = &mut can_answer, if bus_setup.is_some() => {
                 if let Some(bus_setup) = bus_setup.take() {
                     service = Some(running.listen(bus_setup).await?);
                     readiness.ready();

@@ -1,12 +1,14 @@
-//! What systemd is told of a service, over the socket that it names: sd_notify(3).
+//! The start of a service as others see it: what systemd is told over the socket that it names (sd_notify(3)), and which
+//! request is the first that is answered.
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::support::PATIENCE;
 use super::support::nats::Nats;
-use super::support::serve::Serve;
+use super::support::serve::{Serve, plain_nodes, read, report};
 
 const CHAINS: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 
@@ -37,7 +39,7 @@ fn systemd_is_told_when_the_service_waits_is_ready_reloads_and_stops() {
     socket.0.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut nats = Nats::not_yet();
     let variables = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "1000000")];
-    let mut serve = Serve::spawn_in(&nats, &variables, CHAINS, &[]);
+    let serve = Serve::spawn_in(&nats, &variables, CHAINS, &[]);
 
     // No NATS at boot: not ready, and alive all the same.
     let (waiting, before) = socket.until("STATUS=waiting for NATS at nats://127.0.0.1:");
@@ -70,4 +72,26 @@ fn systemd_is_told_when_the_service_waits_is_ready_reloads_and_stops() {
     socket.until("STATUS=waiting for NATS");
     serve.signal(Signal::TERM);
     socket.until("STOPPING=1");
+}
+
+#[tokio::test]
+async fn a_replica_that_starts_takes_no_request_before_it_knows_the_nodes() {
+    let nats = Nats::start();
+    let client = nats.client().await;
+    // The buckets and what is in them outlive the first service.
+    let mut first = Serve::start(&nats, CHAINS, &[]).await;
+    report(&client, &plain_nodes(200)).await;
+    first.signal(Signal::TERM);
+    first.ended().await;
+    let _second = Serve::spawn(&nats, CHAINS, &[]);
+    let start = std::time::Instant::now();
+    let reply = loop {
+        match client.request("whither.place", r#"{"user": {"login": "ann"}}"#.into()).await {
+            Ok(message) => break read(&message),
+            // Nobody listens yet.
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+        assert!(start.elapsed() < PATIENCE);
+    };
+    assert_eq!(reply.code, None, "{:?}", reply.body);
 }
