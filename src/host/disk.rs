@@ -50,18 +50,18 @@ fn fault(error: &io::Error) -> FileError {
 }
 
 /// Returns the permission bits of a file by which its secrecy is judged. As PostgreSQL judges the keys of its
-/// certificates: a file of root's that this process may read by its group was given to that group by root, and the bit
-/// for the group is left out. That is how packages and Kubernetes hand a secret to a service.
+/// certificates: a file of root's with another group than root's was given to that group by root, and the bit for the
+/// group is left out. That is how packages and Kubernetes hand a secret to a service.
 #[cfg(unix)]
 #[must_use]
 pub fn mode(metadata: &std::fs::Metadata) -> u32 {
     use std::os::unix::fs::MetadataExt;
-    judged(metadata.mode() & 0o7777, metadata.uid(), rustix::process::geteuid().as_raw())
+    judged(metadata.mode() & 0o7777, metadata.uid(), metadata.gid())
 }
 
 #[cfg(unix)]
-const fn judged(mode: u32, owner: u32, reader: u32) -> u32 {
-    if owner == 0 && reader != 0 { mode & !0o040 } else { mode }
+const fn judged(mode: u32, owner: u32, group: u32) -> u32 {
+    if owner == 0 && group != 0 { mode & !0o040 } else { mode }
 }
 
 /// Returns no permission bits, where there are none.
@@ -103,7 +103,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_that_root_gave_to_a_group_is_that_groups_secret() {
-        for (mode, owner, reader, expected) in [
+        for (mode, owner, group, expected) in [
             (0o640, 0, 998, 0o600),
             (0o440, 0, 998, 0o400),
             (0o644, 0, 998, 0o604),
@@ -111,7 +111,7 @@ mod tests {
             (0o640, 0, 0, 0o640),
             (0o640, 1000, 998, 0o640),
         ] {
-            assert_eq!(judged(mode, owner, reader), expected, "{mode:o} of {owner}, read by {reader}");
+            assert_eq!(judged(mode, owner, group), expected, "{mode:o} of {owner}:{group}");
         }
     }
 }
