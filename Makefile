@@ -72,8 +72,8 @@ fuzz: ## bytes at random for whatever reads bytes from outside, for MINUTES=5; T
 	@scripts/tools/fuzz "$(MINUTES)" $(TARGETS)
 
 PROFILE ?= release
-dist: ## packages for Debian, a tarball, a Python wheel, SBOM and sums, into target/dist; TARGETS=musl: a static one too
-	@CARGO="$(CARGO)" PROFILE="$(PROFILE)" TARGETS="$(TARGETS)" packaging/dist
+dist: ## packages for Debian, a tarball, a Python wheel, SBOM and sums, into target/dist; PROFILE=demo in half the time
+	@CARGO="$(CARGO)" PROFILE="$(PROFILE)" packaging/dist
 
 dist-test: ## install, start, place, reload, upgrade, remove and purge what `make dist` built, in a clean Debian root
 	@packaging/test
