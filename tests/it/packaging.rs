@@ -41,7 +41,7 @@ fn shells_can_read_the_completions_and_know_every_command() {
     let shell = Shell::new();
     for program in ["whither", "whither-agent"] {
         for (name, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "-n")] {
-            let completions = shell.whither(&["completions", name, "--program", program]);
+            let completions = shell.whither(["completions", name, "--program", program]);
             assert_eq!(completions.code, Some(0), "{}", completions.stderr);
             let path = shell.write(&format!("{program}.{name}"), &completions.stdout);
             if let Some(output) = tool(name, &[check, path.to_str().unwrap()]) {
@@ -70,7 +70,7 @@ fn shells_can_read_the_completions_and_know_every_command() {
 #[test]
 fn man_can_read_every_page() {
     let shell = Shell::new();
-    let written = shell.whither(&["man", "--out", "man1"]);
+    let written = shell.whither(["man", "--out", "man1"]);
     assert_eq!(written.code, Some(0), "{}", written.stderr);
     let pages: Vec<_> =
         std::fs::read_dir(shell.folder().join("man1")).unwrap().map(|page| page.unwrap().path()).collect();
@@ -95,9 +95,9 @@ fn man_can_read_every_page() {
     for name in commands.map(|command| format!("whither-{}", command.get_name())) {
         assert!(names.contains(&name), "{name}");
     }
-    let one = shell.whither(&["man", "nodes", "show"]);
+    let one = shell.whither(["man", "nodes", "show"]);
     assert_eq!(one.stdout.trim_end(), shell.read("man1/whither-nodes-show.1").trim_end());
-    assert_eq!(shell.whither(&["man", "no", "such"]).code, Some(2));
+    assert_eq!(shell.whither(["man", "no", "such"]).code, Some(2));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn systemd_can_use_the_units() {
 #[test]
 fn the_packaged_config_is_what_new_config_writes_with_the_http_port_open() {
     let shell = Shell::new();
-    let made = shell.whither(&["new", "config", "--out", "whither.toml"]);
+    let made = shell.whither(["new", "config", "--out", "whither.toml"]);
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let expected = shell.read("whither.toml").replace("# [http]\n# listen", "[http]\nlisten");
     if std::env::var_os("WHITHER_BLESS").is_some() {
@@ -137,9 +137,9 @@ fn the_packaged_config_is_what_new_config_writes_with_the_http_port_open() {
     }
     assert_eq!(read("packaging/config/whither.toml"), expected, "WHITHER_BLESS=1 writes it anew");
     shell.write("packaged/whither.toml", &expected);
-    let checked = shell.whither(&["serve", "--check", "--config", "packaged/whither.toml"]);
+    let checked = shell.whither(["serve", "--check", "--config", "packaged/whither.toml"]);
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
-    let found = shell.whither(&["check", "packaged/whither.toml"]);
+    let found = shell.whither(["check", "packaged/whither.toml"]);
     assert_eq!(found.code, Some(0), "{}{}", found.stdout, found.stderr);
 }
 

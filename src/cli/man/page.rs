@@ -12,19 +12,19 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::cli::exit;
 
 /// A name in bold with its meaning below it.
-type Entry<'a> = (&'a str, &'a str);
+type PageEntry<'a> = (&'a str, &'a str);
 
 /// The day of the release, as packaging/debian/changelog has it.
 const DATE: &str = "2026-11-30";
 
 /// The variables of every command that prints log lines, beside those that stand for options.
-const LOG_VARIABLES: [Entry; 1] = [(
+const LOG_VARIABLES: [PageEntry; 1] = [(
     "WHITHER_LOG",
     "The filter of the log: a level, or levels by module, as in `info,whither::registry=debug` or `script=warn`.",
 )];
 
 /// The files of commands that read a config.
-const CONFIG_FILES: [Entry; 2] = [
+const CONFIG_FILES: [PageEntry; 2] = [
     ("whither.toml", "The config in the current folder, which is read where no other one is named."),
     (
         "/etc/whither/whither.toml",
@@ -33,7 +33,7 @@ const CONFIG_FILES: [Entry; 2] = [
 ];
 
 /// The files of the agent as Debian's package installs it.
-const AGENT_FILES: [Entry; 1] = [("/etc/whither/agent.env", "The options and variables of the agent's unit.")];
+const AGENT_FILES: [PageEntry; 1] = [("/etc/whither/agent.env", "The options and variables of the agent's unit.")];
 
 /// Returns the name of the page about `command`, such as `whither-nodes-show`.
 pub(super) fn name(command: &Command) -> &str {
@@ -191,7 +191,7 @@ fn see_also(command: &Command) -> Roff {
     roff
 }
 
-fn section(title: &str, entries: &[Entry]) -> Roff {
+fn section(title: &str, entries: &[PageEntry]) -> Roff {
     let mut roff = Roff::new();
     if !entries.is_empty() {
         roff.control("SH", [title]);
