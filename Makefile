@@ -8,7 +8,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 tools_dir := $(or $(WHITHER_TOOLS),.tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wasm bench soak storm simulate fuzz lint tools clean-tools
+.PHONY: help demo test wasm bench soak storm simulate fuzz dist dist-test lint tools clean-tools
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
@@ -71,6 +71,14 @@ fuzz: MINUTES = 5
 fuzz: ## bytes at random for whatever reads bytes from outside, for MINUTES=5; TARGETS="request config" runs these alone
 	@scripts/tools/fuzz "$(MINUTES)" $(TARGETS)
 
+PROFILE ?= release
+dist: ## packages for Debian, a tarball, a Python wheel, SBOM and sums, into target/dist; PROFILE=demo in half the time
+	@CARGO="$(CARGO)" PROFILE="$(PROFILE)" packaging/dist
+
+dist-test: ## install, start, place, reload, upgrade, remove and purge what `make dist` built, in a clean Debian root
+	@packaging/test
+	@packaging/test-units
+
 lint: ## format, clippy, documentation, dependencies; changes nothing
 	@echo "lint: cargo fmt --check"
 	@$(CARGO) fmt --check
@@ -95,4 +103,6 @@ tools: ## install the NATS server and the test clients, and say where they are
 clean-tools: ## remove what was installed
 	@echo "clean-tools: removing what was installed into $(tools_dir)"
 	@rm -rf "$(tools_dir)"/nats-server-* "$(tools_dir)"/nats-py-* "$(tools_dir)"/nats-js-* \
-		"$(tools_dir)"/typescript-* "$(tools_dir)/.lock"
+		"$(tools_dir)"/typescript-* "$(tools_dir)"/cargo-deb-* "$(tools_dir)"/cargo-auditable-* \
+		"$(tools_dir)"/cargo-cyclonedx-* "$(tools_dir)"/kubernetes-validate-* \
+		"$(tools_dir)"/debian-bookworm* "$(tools_dir)"/maturin-* "$(tools_dir)/.lock"

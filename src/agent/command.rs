@@ -100,6 +100,8 @@ pub(super) async fn execute(
         // The agent's own login must not reach the command.
         .env_remove("WHITHER_TOKEN")
         .env_remove("WHITHER_NATS")
+        // systemd listens to the agent alone, and complains of the words of others.
+        .env_remove("NOTIFY_SOCKET")
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -117,6 +117,12 @@ struct AgentProgram {
     args: AgentArgs,
 }
 
+/// Returns the command line of the program `whither-agent` as a value.
+#[must_use]
+pub fn command() -> clap::Command {
+    AgentProgram::command()
+}
+
 /// Runs the program `whither-agent`.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -166,7 +172,7 @@ async fn report(agent: Agent, connection: &Connection) -> Result<(), CommandExit
     let pulse = Arc::new(Pulse::default());
     pulse::watch(Arc::clone(&pulse)).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     // A broker that is away is waited for, which is a state to be in.
-    pulse::notify_ready();
+    pulse::notify_ready("reporting this machine as a node");
     agent.run(bus, stop, &pulse).await;
     pulse::notify_stopping();
     Ok(())

@@ -25,7 +25,7 @@ const PAGE: usize = 1000;
   whither assignments
   whither unassign ann
 
-CommandExit codes: 0 assigned · 1 the service did not answer or refused · 3 the cluster has no such node")]
+Exit codes: 0 assigned · 1 the service did not answer or refused · 3 the cluster has no such node")]
 pub struct AssignArgs {
     /// The user's login
     user: String,

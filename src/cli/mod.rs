@@ -17,6 +17,8 @@ pub mod bus;
 pub mod chains;
 #[cfg(feature = "service")]
 pub mod check;
+#[cfg(feature = "service")]
+pub mod completions;
 mod daemon;
 #[cfg(feature = "service")]
 pub mod demo;
@@ -31,6 +33,8 @@ pub mod fastx;
 mod hired_worker;
 #[cfg(feature = "service")]
 pub mod import;
+#[cfg(feature = "service")]
+pub mod man;
 #[cfg(feature = "service")]
 pub mod new;
 #[cfg(feature = "service")]

@@ -48,7 +48,7 @@ enum RulesCommand {
   whither rules test '{\"login\": \"ann\", \"groups\": [\"cad\"]}' --rules home.toml
   whither rules test request.json --rules home.toml --json
 
-CommandExit codes: 0 the user has a home, or may live anywhere · 2 a file cannot be read or used · 3 a table refuses the user")]
+Exit codes: 0 the user has a home, or may live anywhere · 2 a file cannot be read or used · 3 a table refuses the user")]
 pub struct RulesTestArgs {
     /// The user, as a file or as JSON: the fields of a user, or a whole request
     #[arg(value_name = "USER.json")]

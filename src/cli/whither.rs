@@ -10,8 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, assign, bench, check, demo, drain, explain, fastx, import, new, nodes, place, reload, requests, rules,
-    serve, simulate, start, test, types,
+    agent, assign, bench, check, completions, demo, drain, explain, fastx, import, man, new, nodes, place, reload,
+    requests, rules, serve, simulate, start, test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -53,6 +53,8 @@ enum Command {
     Waiting(requests::WaitingArgs),
     Cancel(requests::CancelArgs),
     Reload(reload::ReloadArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Returns the command line as a value: every command with its options and their help, for the reference page.
@@ -106,5 +108,7 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Waiting(args) => requests::waiting(&args),
         Command::Cancel(args) => requests::cancel(&args),
         Command::Reload(args) => reload::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

@@ -1,5 +1,6 @@
 //! The metrics of the service, in Prometheus' text form.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::pending_request::PendingStage;
+use crate::nats::wire;
 
 /// The labels of decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +69,12 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
+/// The label of a state of nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
 /// The label of the build.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabel {
@@ -110,6 +118,8 @@ pub struct Metrics {
     bus_up: Gauge<i64, AtomicI64>,
     /// Nodes that may be chosen from or are stale.
     pub nodes: Gauge<i64, AtomicI64>,
+    /// Nodes, by state.
+    node_states: Family<StateLabel, Gauge<i64, AtomicI64>>,
     /// Seconds since the last proof that the node list misses nothing.
     view_age: Gauge<f64, AtomicU64>,
     /// Reservations that count.
@@ -197,6 +207,7 @@ impl Metrics {
             ready: Gauge::default(),
             bus_up: Gauge::default(),
             nodes: Gauge::default(),
+            node_states: Family::default(),
             view_age: Gauge::default(),
             reservations: Gauge::default(),
             expired_reservations: Counter::default(),
@@ -242,6 +253,7 @@ impl Metrics {
         build.get_or_create(&BuildLabel { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
         registry.register("build_info", "1, with what runs as its labels", build);
         registry.register("nodes", "Nodes in the cluster", metrics.nodes.clone());
+        registry.register("nodes_in_state", "Nodes in the cluster, by state", metrics.node_states.clone());
         let about = "Seconds since the last proof that the node list is current; NaN before the first";
         registry.register("view_age_seconds", about, metrics.view_age.clone());
         registry.register("reservations", "Reservations that count", metrics.reservations.clone());
@@ -301,6 +313,7 @@ impl Metrics {
         registry.register("config_last_reload_successful", about, metrics.reload_successful.clone());
         metrics.reload_successful.set(1);
         metrics.pending(&[0; PendingStage::NAMES.len()]);
+        metrics.nodes_in_states(&BTreeMap::new());
         Self { registry, ..metrics }
     }
 
@@ -374,6 +387,14 @@ impl Metrics {
             }
         }
         self.unanswered.set(unanswered);
+    }
+
+    /// Sets the number of nodes in each state; states that `counts` does not name have none.
+    pub(super) fn nodes_in_states(&self, counts: &BTreeMap<&'static str, usize>) {
+        for state in wire::STATES {
+            let count = counts.get(state).copied().unwrap_or_default();
+            self.node_states.get_or_create(&StateLabel { state }).set(count as i64);
+        }
     }
 
     /// Sets whether `script` is in quarantine.

@@ -58,6 +58,7 @@ impl Front {
             *nodes.entry(self.state(node)).or_default() += 1;
         }
         self.metrics.nodes.set(self.cluster.len() as i64);
+        self.metrics.nodes_in_states(&nodes);
         self.metrics.reservations.set(self.ledger.len() as i64);
         self.metrics.pending(&self.requests.by_stage());
         self.metrics.replicas.set(self.replicas.others() as i64);

@@ -49,14 +49,25 @@ fn fault(error: &io::Error) -> FileError {
     }
 }
 
+/// Returns the permission bits of a file by which its secrecy is judged. As PostgreSQL judges the keys of its
+/// certificates: a file of root's with another group than root's was given to that group by root, and the bit for the
+/// group is left out. That is how packages and Kubernetes hand a secret to a service.
 #[cfg(unix)]
-fn mode(metadata: &std::fs::Metadata) -> u32 {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o7777
+#[must_use]
+pub fn mode(metadata: &std::fs::Metadata) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    judged(metadata.mode() & 0o7777, metadata.uid(), metadata.gid())
 }
 
+#[cfg(unix)]
+const fn judged(mode: u32, owner: u32, group: u32) -> u32 {
+    if owner == 0 && group != 0 { mode & !0o040 } else { mode }
+}
+
+/// Returns no permission bits, where there are none.
 #[cfg(not(unix))]
-fn mode(_metadata: &std::fs::Metadata) -> u32 {
+#[must_use]
+pub fn mode(_metadata: &std::fs::Metadata) -> u32 {
     0
 }
 
@@ -87,5 +98,20 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
         let contents = Disk.read(&path, 100).unwrap();
         assert!(contents.is_executable() && !contents.others_may_read());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_root_gave_to_a_group_is_that_groups_secret() {
+        for (mode, owner, group, expected) in [
+            (0o640, 0, 998, 0o600),
+            (0o440, 0, 998, 0o400),
+            (0o644, 0, 998, 0o604),
+            (0o640, 998, 998, 0o640),
+            (0o640, 0, 0, 0o640),
+            (0o640, 1000, 998, 0o640),
+        ] {
+            assert_eq!(judged(mode, owner, group), expected, "{mode:o} of {owner}:{group}");
+        }
     }
 }

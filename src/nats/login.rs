@@ -7,7 +7,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +17,7 @@ use tracing::warn;
 use super::connect::{ConnectError, Connection, file};
 use crate::config::secret::others_may_read;
 use crate::config::{Login, Secret};
+use crate::host::disk;
 
 /// The most bytes that are read of a file with a secret: far more than any key or token has.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
@@ -144,7 +144,8 @@ fn part<'a>(text: &'a str, title: &str) -> Option<&'a str> {
     text.lines().skip_while(|line| !begins(line)).skip(1).map(str::trim).find(|line| !line.is_empty())
 }
 
-/// Returns the text of the file at `path`, a secret that nobody but the file's owner may read.
+/// Returns the text of the file at `path`, a secret that nobody but the file's owner may read, or the group that root
+/// gave the file to.
 ///
 /// # Errors
 /// [`ConnectError`] where the file cannot be read, or others may read the file.
@@ -152,7 +153,7 @@ pub fn read_secret(what: &'static str, path: &Path) -> Result<String, ConnectErr
     let refuse = |error: std::io::Error| file(what, path, &error);
     let open = File::open(path).map_err(refuse)?;
     // Of the open file, not of the path: a link is judged by what it leads to.
-    let mode = open.metadata().map_err(refuse)?.permissions().mode() & 0o7777;
+    let mode = disk::mode(&open.metadata().map_err(refuse)?);
     if others_may_read(mode) {
         return Err(ConnectError::Exposed { what, path: path.to_owned(), mode });
     }
@@ -163,6 +164,8 @@ pub fn read_secret(what: &'static str, path: &Path) -> Result<String, ConnectErr
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";

@@ -304,6 +304,15 @@ pub const CORDONED: &str = "cordoned";
 pub const DRAINING: &str = "draining";
 /// The state of a cordoned node that was to be emptied and is empty.
 pub const DRAINED: &str = "drained";
+/// The state of a node where starts failed a moment ago.
+pub const COOLING_DOWN: &str = "cooling-down";
+/// The state of a node that has as many sessions and reservations as it takes.
+pub const FULL: &str = "full";
+/// The state of a node that takes sessions.
+pub const READY: &str = "ready";
+
+/// Every state of a node, in the order of [`state`]; a cordoned node is `draining` or `drained` where somebody waits.
+pub const STATES: [&str; 7] = [STALE, CORDONED, DRAINING, DRAINED, COOLING_DOWN, FULL, READY];
 
 /// The state of a node that is being emptied. A node that does not list sessions is never known to be empty.
 #[must_use]
@@ -319,11 +328,11 @@ pub fn state(node: &Node) -> &'static str {
     } else if node.is_cordoned() {
         CORDONED
     } else if node.marks().cooling_down {
-        "cooling-down"
+        COOLING_DOWN
     } else if node.is_full() {
-        "full"
+        FULL
     } else {
-        "ready"
+        READY
     }
 }
 

@@ -134,9 +134,20 @@ pub fn watch(pulse: Arc<Pulse>) -> io::Result<()> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(work).map(drop)
 }
 
-/// Tells systemd, where systemd started this process and waits for that, that the service is ready.
-pub fn notify_ready() {
-    supervisor::notify("READY=1");
+/// Tells systemd, where systemd started this process and waits for that, that the service is ready, also after a
+/// reload; `systemctl status` shows `status`, one line.
+pub fn notify_ready(status: &str) {
+    supervisor::notify(&format!("READY=1\nSTATUS={status}"));
+}
+
+/// Has `systemctl status` show `status`, one line.
+pub fn notify_status(status: &str) {
+    supervisor::notify(&format!("STATUS={status}"));
+}
+
+/// Tells systemd that the service reads its config again. The end of that is [`notify_ready`].
+pub fn notify_reloading() {
+    supervisor::notify(&supervisor::reloading());
 }
 
 /// Tells systemd, where systemd started this process, that the process is stopping in order.

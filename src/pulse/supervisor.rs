@@ -4,6 +4,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// systemd's watchdog over this process.
 pub(super) struct Systemd {
     /// The time between two messages to systemd; `None` where systemd's watchdog does not watch this process.
@@ -35,6 +37,14 @@ impl Systemd {
             self.since = Duration::ZERO;
         }
     }
+}
+
+/// Returns the message about a reload that begins. systemd tells by the time which reload the end belongs to
+/// (`Type=notify-reload`, from systemd 253 on).
+pub(super) fn reloading() -> String {
+    let now = clock_gettime(ClockId::Monotonic);
+    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
+    format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=reading the config again")
 }
 
 /// Sends `state` to the socket that `NOTIFY_SOCKET` names. Without a socket or a reader nothing happens.

@@ -13,6 +13,7 @@ mod executor;
 pub mod http;
 mod inbox;
 mod processes;
+mod readiness;
 mod reload;
 mod running;
 mod runtime;

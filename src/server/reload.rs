@@ -71,6 +71,11 @@ impl Reloads {
         self.running = Some(tokio::spawn(read(source, present)));
     }
 
+    /// Whether a reload is under way.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Starts or notes a reload for a request, which is answered with the result of the reload.
     pub(super) fn ask_for(&mut self, asked: ReloadRequest) {
         if self.waiting_next.len() >= WAITING {

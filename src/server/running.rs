@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Namespace};
+use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::host;
@@ -38,6 +39,9 @@ const UNTAKEN_WAITING: usize = 1024;
 const RELOADS_WAITING: usize = 64;
 /// The least time between two tests of how long NATS keeps a frozen client.
 const BETWEEN_FREEZES: Duration = Duration::from_secs(60);
+/// How long a service that is connected waits for the node list before the service answers without the list: requests
+/// are told the reason then, which is better than no answer.
+const LIST_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the stop waits for NATS to deliver the last messages and to take the last replies.
 const LAST_MESSAGES: Duration = Duration::from_secs(5);
 
@@ -66,6 +70,7 @@ pub(super) struct RunningService {
     http: Option<JoinHandle<()>>,
     stop: CancellationToken,
     pulse: Arc<Pulse>,
+    health: watch::Receiver<Health>,
 }
 
 /// The parts that the connected bus needs.
@@ -96,7 +101,7 @@ impl ServiceParts<'_> {
         };
         let (registry, changes) = Registry::start(&view, settings, stop.clone());
         let (metrics, board) = (Arc::new(Metrics::new()), super::board());
-        let shown = board.subscribe();
+        let (shown, health) = (board.subscribe(), board.subscribe());
         let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
         let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
         let (gossip, peer_messages) = mpsc::channel(peers::SAYINGS_WAITING);
@@ -130,6 +135,7 @@ impl ServiceParts<'_> {
             starts,
             stop,
             pulse,
+            health,
         };
         let identity = identity(&replica, &digest);
         Ok((running, BusSetup { replica, identity, requests, peer_texts, peer_messages }, reloads_asked))
@@ -137,6 +143,18 @@ impl ServiceParts<'_> {
 }
 
 impl RunningService {
+    /// Returns when requests can be answered: NATS is connected, and the node list was read. A replica that joins others
+    /// must take no request that the others could have answered. Where the list does not come, the wait ends after
+    /// [`LIST_PATIENCE`].
+    pub(super) fn can_answer(&self) -> impl Future<Output = ()> + use<> {
+        let (bus, mut health) = (self.bus.clone(), self.health.clone());
+        async move {
+            bus.connected().await;
+            let is_known = health.wait_for(|health| health.worker && health.nodes_known);
+            let _missing = tokio::time::timeout(LIST_PATIENCE, is_known).await;
+        }
+    }
+
     /// Receives requests and the messages of other replicas from now on.
     pub(super) async fn listen(&self, bus_setup: BusSetup) -> Result<MicroService, ServiceError> {
         let BusSetup { replica, identity, requests, peer_texts, peer_messages } = bus_setup;

@@ -4,6 +4,7 @@
 //! reload, with the options of the command line and the environment of FastX, which nothing here knows.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -18,6 +19,7 @@ use crate::pulse;
 use crate::worker::{Worker, WorkerInit};
 
 use super::error::ServiceError;
+use super::readiness::{Readiness, ReloadOutcome};
 use super::reload::Reloads;
 use super::running::{self, ServiceParts};
 use super::signals::{Instruction, Signals};
@@ -86,27 +88,37 @@ pub async fn run(
         ServiceParts { config: &config, namespace, setup, bus, view }.start(listener)?;
     tokio::spawn(running::try_pings(running.bus.clone(), connection.clone(), running.events.clone()));
     let (mut bus_setup, mut service) = (Some(bus_setup), None);
-    let connected = running.bus.clone();
+    let mut can_answer = pin!(running.can_answer());
     let mut reloads = Reloads::new(source, &connection, running.events.clone(), running.replies());
+    let mut readiness = Readiness::new(running.bus.clone());
     loop {
         tokio::select! {
             biased;
             // Without NATS no request can be answered yet; the signals must work all the same.
             instruction = signals.next() => match instruction {
                 Instruction::Stop => break,
-                Instruction::Reload => reloads.ask(),
+                Instruction::Reload => {
+                    readiness.reloading();
+                    reloads.ask();
+                }
             },
-            Some(asked) = reloads_asked.recv() => reloads.ask_for(asked),
+            Some(asked) = reloads_asked.recv() => {
+                readiness.reloading();
+                reloads.ask_for(asked);
+            }
             failed = running.failed() => return Err(failed),
             digest = reloads.done() => {
+                if !reloads.is_under_way() {
+                    readiness.reloaded(digest.as_ref().map_or(ReloadOutcome::Refused, |_taken| ReloadOutcome::Taken));
+                }
                 if let (Some(service), Some(digest)) = (&service, digest) {
                     MicroService::micro(service).describe("chains", json!(*digest));
                 }
             }
-            () = connected.connected(), if bus_setup.is_some() => {
+            () = &mut can_answer, if bus_setup.is_some() => {
                 if let Some(bus_setup) = bus_setup.take() {
                     service = Some(running.listen(bus_setup).await?);
-                    pulse::notify_ready();
+                    readiness.ready();
                 }
             }
         }

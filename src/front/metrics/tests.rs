@@ -109,3 +109,14 @@ fn readiness_is_two_figures_and_lost_lines_are_set_as_they_are() {
     assert_eq!(figure(&metrics, "whither_lost_log_lines"), Some(i64::MAX.to_string()));
     assert_eq!(figure(&metrics, "whither_config_last_reload_successful").as_deref(), Some("1"), "until one fails");
 }
+
+#[test]
+fn nodes_are_counted_by_state_also_where_there_are_none() {
+    let metrics = Metrics::new();
+    let figure = |state: &str| figure(&metrics, &format!("whither_nodes_in_state{{state=\"{state}\"}}"));
+    assert_eq!(figure("stale").as_deref(), Some("0"));
+    metrics.nodes_in_states(&BTreeMap::from([("stale", 2), ("ready", 5)]));
+    assert_eq!((figure("stale").as_deref(), figure("ready").as_deref()), (Some("2"), Some("5")));
+    metrics.nodes_in_states(&BTreeMap::from([("ready", 7)]));
+    assert_eq!((figure("stale").as_deref(), figure("ready").as_deref()), (Some("0"), Some("7")));
+}
