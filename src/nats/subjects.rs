@@ -117,6 +117,30 @@ impl Namespace {
         self.subject("reload")
     }
 
+    /// The subject on which every replica tells how it is.
+    #[must_use]
+    pub fn status(&self) -> String {
+        self.subject("status")
+    }
+
+    /// The subject on which every replica and every agent is asked for its log.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        self.subject("logs")
+    }
+
+    /// The subject on which every replica and every agent is asked to log more, or less, for a while.
+    #[must_use]
+    pub fn log_level(&self) -> String {
+        self.subject("log-level")
+    }
+
+    /// The subject on which the agent of the node `id` is asked by `verb`.
+    #[must_use]
+    pub fn of_node(&self, id: &str, verb: &str) -> String {
+        self.subject(&format!("node.{}.{verb}", encode_key(id)))
+    }
+
     /// Returns the subject of requests for a recorded decision.
     #[must_use]
     pub fn decision(&self) -> String {
