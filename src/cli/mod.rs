@@ -28,6 +28,8 @@ pub mod fastx;
 #[cfg(feature = "service")]
 pub mod import;
 #[cfg(feature = "service")]
+pub mod logs;
+#[cfg(feature = "service")]
 pub mod new;
 #[cfg(feature = "service")]
 mod node_ids;
@@ -57,6 +59,8 @@ pub mod serve;
 pub mod simulate;
 #[cfg(feature = "service")]
 pub mod start;
+#[cfg(feature = "service")]
+pub mod status;
 #[cfg(feature = "service")]
 pub mod table;
 #[cfg(feature = "service")]

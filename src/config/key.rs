@@ -75,7 +75,7 @@ pub const KEYS: [ConfigKey; 36] = [
         key: "listen",
         default: "",
         expected: "an address with its port, `\"127.0.0.1:4280\"`",
-        about: "where `/healthz`, `/readyz` and `/metrics` are served; without it no port opens",
+        about: "where `/healthz`, `/readyz`, `/metrics` and `/api/status` are served; without it no port opens",
     },
     service(("timezone", "the host's", "a time zone, `\"Europe/Berlin\"`", "what scripts see as the time of day")),
     service((

@@ -14,6 +14,7 @@ use crate::registry::marks::MarkAuthor;
 
 use super::cancel::WaitingPage;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
+use super::status::StatusQuery;
 use super::task::Front;
 
 /// The number of nodes in a page where the requester names no limit, and the most.
@@ -60,6 +61,7 @@ impl Front {
             },
             Verb::Cancel => return self.cancel(incoming),
             Verb::Waiting => read(&incoming).map(|page: WaitingPage| self.who_waits(&page)),
+            Verb::Status => read(&incoming).map(|query: StatusQuery| json!(self.answer_status(&query))),
             Verb::Nodes => read(&incoming).map(|page: NodesPage| self.page(&page)),
             Verb::Cordon | Verb::Uncordon => match read(&incoming) {
                 Ok(cordon) => return self.cordon(incoming, cordon),

@@ -42,6 +42,8 @@ pub enum Verb {
     Reload,
     /// What a recorded decision was taken from.
     Decision,
+    /// Tells how a replica is.
+    Status,
 }
 
 impl Verb {
@@ -60,6 +62,7 @@ impl Verb {
         Self::Uncordon,
         Self::Reload,
         Self::Decision,
+        Self::Status,
     ];
 
     /// The name of the endpoint.
@@ -79,6 +82,7 @@ impl Verb {
             Self::Uncordon => "uncordon",
             Self::Reload => "reload",
             Self::Decision => "decision",
+            Self::Status => "status",
         }
     }
 
@@ -106,6 +110,7 @@ impl Verb {
             }
             Self::Uncordon => "puts a node back into service, and ends its cool-down",
             Self::Reload => "has the config read again",
+            Self::Status => "tells how the replica is: its view, workers, requests a minute, capacity and problems",
             Self::Decision => "shows nodes and request of a decision, where `service.recorded_decisions` keeps them",
         }
     }
@@ -113,7 +118,7 @@ impl Verb {
     /// Whether every replica receives each request: only a certain replica, or each for a part, can answer.
     #[must_use]
     pub const fn is_for_all(self) -> bool {
-        matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision)
+        matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision | Self::Status)
     }
 
     /// Whether a request counts although nobody waits for a reply.

@@ -128,6 +128,7 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
         Verb::Uncordon => namespace.uncordon(),
         Verb::Reload => namespace.reload(),
         Verb::Decision => namespace.decision(),
+        Verb::Status => namespace.status(),
     }
 }
 

@@ -284,6 +284,8 @@ fn size_of<T: Serialize>(value: &T) -> usize {
 
 /// The state of a node that has not reported within the liveness limit.
 pub const STALE: &str = "stale";
+/// The state of a node that may be chosen.
+pub const READY: &str = "ready";
 /// The state of a node that takes no new sessions.
 pub const CORDONED: &str = "cordoned";
 /// The state of a cordoned node that is being emptied and is not empty yet.
@@ -309,7 +311,7 @@ pub fn state(node: &Node) -> &'static str {
     } else if node.is_full() {
         "full"
     } else {
-        "ready"
+        READY
     }
 }
 

@@ -14,6 +14,7 @@ use crate::config::{Config, Namespace};
 use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::host;
+use crate::nats::logs::{self, LogProcess};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::micro::ServiceIdentity;
 use crate::nats::peers::{self, PeerMessage};
@@ -110,6 +111,7 @@ impl ServiceParts<'_> {
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let sinks = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
+        let front = front.on_host(&host::name());
         let starts = StartTasks::new(&bus, namespace.clone(), replies.clone(), Arc::clone(&metrics));
         let executor = Executor::new(registry.clone(), Arc::clone(&metrics), sinks, links, starts.clone());
         let replica = front.replica().to_owned();
@@ -145,6 +147,8 @@ impl RunningService {
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages));
         let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(refused)?;
+        let process = LogProcess { kind: "serve", name: replica, host: host::name() };
+        tokio::spawn(logs::serve(self.view.clone(), namespace.clone(), process));
         tracing::info!(servers = self.bus.servers(), "answering");
         Ok(service)
     }

@@ -39,6 +39,7 @@ mod service;
 mod simulate;
 mod ssh;
 mod starts;
+mod status;
 mod storm;
 mod storm_bench;
 mod suite;

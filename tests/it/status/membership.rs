@@ -1,0 +1,1 @@
+//! Membership as operators see it: nodes with their agents, and pings end to end.
