@@ -44,7 +44,7 @@ use crate::pulse::Pulse;
 use creations::Creations;
 use health::HealthSource;
 use metrics::MetricsFolder;
-use ping::LastReport;
+use ping::StoredReport;
 use put::{Bucket, PutError};
 use report::{AgentRunFacts, NodeIdentity, ReportDocument, ReportParts, Unreportable};
 use sessions::SessionsSource;
@@ -370,12 +370,12 @@ struct ReportingLog {
     reported: bool,
     failing: Option<(String, Instant)>,
     /// For those who ask the agent.
-    last: watch::Sender<LastReport>,
+    last: watch::Sender<StoredReport>,
 }
 
 impl ReportingLog {
     fn worked(&mut self, id: &str, revision: u64, bytes: usize) {
-        self.last.send_replace(LastReport { stored: Some((revision, Instant::now())), failing: None });
+        self.last.send_replace(StoredReport { stored: Some((revision, Instant::now())), failing: None });
         if !std::mem::replace(&mut self.reported, true) {
             info!(node = id, "node `{id}` is in the cluster: {bytes} bytes reported");
         } else if self.failing.is_some() {

@@ -16,7 +16,7 @@ use super::report::AgentRunFacts;
 
 /// The last report of the node, as far as the agent knows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastReport {
+pub(super) struct StoredReport {
     /// The revision under which the report was stored, and when.
     pub(super) stored: Option<(u64, Instant)>,
     /// The reason why later reports were not stored, where there is one.
@@ -29,14 +29,14 @@ pub(super) async fn serve(
     namespace: Namespace,
     id: String,
     run: AgentRunFacts,
-    last: watch::Receiver<LastReport>,
+    last: watch::Receiver<StoredReport>,
 ) {
     let subject = namespace.of_node(&id, "ping");
     // An agent that may not listen is one that does not answer.
     let Ok(mut pings): Result<Subscriber, _> = bus.client().subscribe(subject).await else { return };
     while let Some(ping) = pings.next().await {
         let Some(reply) = ping.reply.filter(|reply| namespace.may_answer_to(reply)) else { continue };
-        let LastReport { stored, failing } = last.borrow().clone();
+        let StoredReport { stored, failing } = last.borrow().clone();
         let stored =
             stored.map(|(revision, at)| json!({"revision": revision, "age_ms": at.elapsed().as_millis() as u64}));
         let answer = json!({

@@ -310,8 +310,10 @@ pub fn level(args: &LogLevelArgs) -> Result<(), CommandExit> {
                 None => {
                     let time = answer.get("for_s").and_then(Value::as_u64);
                     let time = time.map(|seconds| format!(" for {}", super::bench::units::span(seconds)));
-                    let (process, filter) = (text(answer, "process"), text(answer, "filter"));
-                    output::answer(format_args!("{process} logs {filter}{}", time.unwrap_or_default()))?;
+                    let (process, set) = (text(answer, "process"), text(answer, "filter"));
+                    // The process says the whole filter, with the parts that stay silent.
+                    let filter = args.level.clone().unwrap_or(set);
+                    output::answer(format_args!("{process} logs {}{}", Plain(filter), time.unwrap_or_default()))?;
                 }
             }
         }

@@ -108,8 +108,11 @@ impl Front {
     /// cordoned, so workers are not told of drains, and the view is asked.
     pub(super) fn state(&self, node: &Node) -> &'static str {
         let is_draining = || self.view.mark(node.id()).is_some_and(|mark| mark.is_draining());
+        let is_marked = || self.view.mark(node.id()).is_some_and(|mark| mark.cordoned.is_some());
+        let is_held = || self.view.is_held(node.id()) && !is_marked();
         match wire::state(node) {
             wire::CORDONED if is_draining() => wire::drain_state(node),
+            wire::CORDONED if is_held() => wire::HELD,
             state => state,
         }
     }

@@ -14,6 +14,8 @@ use super::task::Front;
 const USUAL_MINUTES: u64 = 5;
 /// The most scripts, nodes and users in quarantine that a status names.
 const MAX_CONFINED: usize = 50;
+/// The most nodes out of sync that a problem names.
+const MAX_LATE: usize = 20;
 /// The notes that tell of the surroundings and not of a fault.
 const MERE_NOTES: [&str; 1] = ["frozen"];
 
@@ -231,6 +233,16 @@ impl Front {
             let more = if stale > named.len() { ", …" } else { "" };
             let nodes = if stale == 1 { "node has" } else { "nodes have" };
             problems.push(format!("{stale} {nodes} not reported for too long: {}{more}", named.join(", ")));
+        }
+        let late = self.view.late();
+        // A node that is stale as well is told of above.
+        let late: Vec<_> =
+            late.iter().filter(|node| self.cluster.get(node).is_some_and(|node| !node.is_stale())).collect();
+        if !late.is_empty() {
+            let named: Vec<_> = late.iter().take(MAX_LATE).map(|node| &***node).collect();
+            let more = if late.len() > named.len() { ", …" } else { "" };
+            let nodes = if late.len() == 1 { "node is" } else { "nodes are" };
+            problems.push(format!("{} {nodes} out of sync: {}{more}", late.len(), named.join(", ")));
         }
         problems
     }

@@ -44,11 +44,15 @@ pub enum Verb {
     Decision,
     /// Tells how a replica is.
     Status,
+    /// Accepts a node, where new nodes are held.
+    Accept,
+    /// Has a node forgotten that does not report any more.
+    Forget,
 }
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Place,
         Self::Start,
         Self::Explain,
@@ -63,6 +67,8 @@ impl Verb {
         Self::Reload,
         Self::Decision,
         Self::Status,
+        Self::Accept,
+        Self::Forget,
     ];
 
     /// The name of the endpoint.
@@ -83,6 +89,8 @@ impl Verb {
             Self::Reload => "reload",
             Self::Decision => "decision",
             Self::Status => "status",
+            Self::Accept => "accept",
+            Self::Forget => "forget",
         }
     }
 
@@ -110,6 +118,8 @@ impl Verb {
             }
             Self::Uncordon => "puts a node back into service, and ends its cool-down",
             Self::Reload => "has the config read again",
+            Self::Accept => "lets a node take sessions, where `service.new_nodes` holds new ones",
+            Self::Forget => "forgets a node that does not report any more, with its marks",
             Self::Status => "tells how the replica is: its view, workers, requests a minute, capacity and problems",
             Self::Decision => "shows nodes and request of a decision, where `service.recorded_decisions` keeps them",
         }

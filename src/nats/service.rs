@@ -129,6 +129,8 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
         Verb::Reload => namespace.reload(),
         Verb::Decision => namespace.decision(),
         Verb::Status => namespace.status(),
+        Verb::Accept => namespace.accept(),
+        Verb::Forget => namespace.forget(),
     }
 }
 

@@ -54,7 +54,7 @@ impl Namespace {
     /// The subject on which the agent of the node `id` is asked to start a session.
     #[must_use]
     pub fn node_start(&self, id: &str) -> String {
-        self.subject(&format!("node.{}.start", encode_key(id)))
+        self.of_node(id, "start")
     }
 
     /// The subject for explanations.
@@ -115,6 +115,18 @@ impl Namespace {
     #[must_use]
     pub fn reload(&self) -> String {
         self.subject("reload")
+    }
+
+    /// The subject on which a node is accepted that is held.
+    #[must_use]
+    pub fn accept(&self) -> String {
+        self.subject("accept")
+    }
+
+    /// The subject on which a node is forgotten that does not report any more.
+    #[must_use]
+    pub fn forget(&self) -> String {
+        self.subject("forget")
     }
 
     /// The subject on which every replica tells how it is.

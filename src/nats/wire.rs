@@ -286,6 +286,8 @@ fn size_of<T: Serialize>(value: &T) -> usize {
 pub const STALE: &str = "stale";
 /// The state of a node that may be chosen.
 pub const READY: &str = "ready";
+/// The state of a node that waits until an administrator accepts it.
+pub const HELD: &str = "held";
 /// The state of a node that takes no new sessions.
 pub const CORDONED: &str = "cordoned";
 /// The state of a cordoned node that is being emptied and is not empty yet.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Namespace};
+use crate::config::{Config, Namespace, NewNodes};
 use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::host;
@@ -22,12 +22,13 @@ use crate::nats::service::{self, MicroService, Stats};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, frozen};
 use crate::pulse::{self, Pulse};
+use crate::registry::journal::HistoryRecord;
 use crate::registry::{Registry, RegistrySettings};
 use crate::system_clock::now;
 
 use super::error::ServiceError;
 use super::starts::StartTasks;
-use super::{EffectSinks, Executor, Inbox, http};
+use super::{EffectSinks, Executor, Inbox, http, notify};
 
 /// The most requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
@@ -92,6 +93,9 @@ impl ServiceParts<'_> {
         let settings = RegistrySettings {
             namespace: namespace.clone(),
             liveness: Duration::from_secs(u64::from(config.service.liveness_s)),
+            max_missed: config.service.max_missed,
+            holds: config.service.new_nodes == NewNodes::Hold,
+            news: news(&config.service.notify),
             keeping: config.nats.keeping,
             ..RegistrySettings::default()
         };
@@ -222,6 +226,14 @@ async fn drain(service: Option<MicroService>) {
     if tokio::time::timeout(LAST_MESSAGES, service.drain()).await.is_err() {
         tracing::warn!("NATS did not hand over what it still had in time");
     }
+}
+
+/// Returns a channel for what happens to nodes, from which `program` is told; `None` where there is no program.
+fn news(program: &[String]) -> Option<mpsc::Sender<HistoryRecord>> {
+    let program = Some(program.to_vec()).filter(|program| !program.is_empty())?;
+    let (news, events) = mpsc::channel(notify::EVENTS_WAITING);
+    tokio::spawn(notify::tell(program, events));
+    Some(news)
 }
 
 /// Returns a channel for the places that were not taken, from which they are passed to the front.

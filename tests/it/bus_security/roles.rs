@@ -135,6 +135,8 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         "whither.status",
         "whither.logs",
         "whither.log-level",
+        "whither.accept",
+        "whither.forget",
         "whither.node.node-2.ping",
     ];
     let hear = [
@@ -173,6 +175,8 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         "whither.status",
         "whither.logs",
         "whither.log-level",
+        "whither.accept",
+        "whither.forget",
         "whither.node.node-1.ping",
         "whither.events.node-1",
         "whither.peers.x",
@@ -214,9 +218,17 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
         "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",
         "_INBOX.launcher.x",
     ];
-    let hear =
-        [">", "whither.>", "whither.place", "whither.node.node-1.start", "_INBOX.>", "_INBOX.launcher.>", "$KV.>"];
-    [">", "whither.>", "whither.place", "whither.logs", "whither.node.>", "_INBOX.>", "_INBOX.launcher.>", "$KV.>"];
+    let hear = [
+        ">",
+        "whither.>",
+        "whither.place",
+        "whither.logs",
+        "whither.node.>",
+        "whither.node.node-1.start",
+        "_INBOX.>",
+        "_INBOX.launcher.>",
+        "$KV.>",
+    ];
     may_not(&nats.url(), "admin", &publish, &hear).await;
 }
 
@@ -224,9 +236,15 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
 async fn the_service_invents_no_nodes_and_reads_no_launchers_answers() {
     let nats = one_server();
     // It starts nothing by itself but what a node is asked for: no start, and no other word to a node.
-    let publish =
-        ["$KV.whither_nodes.node-1", "whither.start", "whither.node.node-1", "whither.node.node-1.stop", "elsewhere"];
-    ["$KV.whither_nodes.node-1", "whither.place", "whither.logs", "whither.node.node-1.ping", "elsewhere"];
+    let publish = [
+        "$KV.whither_nodes.node-1",
+        "whither.start",
+        "whither.logs",
+        "whither.node.node-1",
+        "whither.node.node-1.stop",
+        "whither.node.node-1.ping",
+        "elsewhere",
+    ];
     may_not(&nats.url(), "service", &publish, &[">", "_INBOX.>", "_INBOX.launcher.>"]).await;
 }
 
