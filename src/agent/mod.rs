@@ -13,6 +13,7 @@ pub mod health;
 pub mod logins;
 pub mod metadata;
 pub mod metrics;
+mod ping;
 mod put;
 pub mod report;
 pub mod reservations;
@@ -28,8 +29,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -37,13 +38,15 @@ use tracing::{debug, info, warn};
 use crate::backoff::{Backoff, spread};
 use crate::config::{Keeping, Namespace};
 use crate::model::report::MAX_ID_BYTES;
+use crate::nats::logs::{self, LogProcess};
 use crate::nats::{Bus, LinkState};
 use crate::pulse::Pulse;
 use creations::Creations;
 use health::HealthSource;
 use metrics::MetricsFolder;
+use ping::StoredReport;
 use put::{Bucket, PutError};
-use report::{NodeIdentity, ReportDocument, ReportParts, Unreportable};
+use report::{AgentRunFacts, NodeIdentity, ReportDocument, ReportParts, Unreportable};
 use sessions::SessionsSource;
 use sources::Sources;
 use starts::{StartDesk, StartSettings};
@@ -123,9 +126,9 @@ pub struct Agent {
     settings: AgentSettings,
     machine: HealthSource,
     sources: Sources,
-    /// The identity of this run, which tells it from a run of a copy with the same id, host name and process id, as
-    /// containers have them.
-    run: String,
+    /// This run, by a name that tells it from a run of a copy with the same id, host name and process id, as containers
+    /// have them.
+    run: AgentRunFacts,
     warned: Vec<String>,
     log: ReportingLog,
 }
@@ -151,8 +154,12 @@ impl Agent {
         let mut agent = Self {
             machine: HealthSource::new(),
             sources: Sources::new(&settings)?,
+            run: AgentRunFacts {
+                name: random_run()?,
+                started_ms: Timestamp::now().as_millisecond(),
+                interval: settings.interval,
+            },
             settings,
-            run: random_run()?,
             warned: Vec::new(),
             log: ReportingLog::default(),
         };
@@ -177,6 +184,7 @@ impl Agent {
         let started = Arc::new(Notify::new());
         let tasks = self.sources.follow(&self.settings, &started);
         let desk = self.take_starts(&bus, started, &stop);
+        let _answers = self.answer_questions(&bus);
         let mut bucket = Bucket::new(&bus, &self.settings);
         stop.run_until_cancelled(pulse.during(self.report_for_ever(&bus, &mut bucket))).await;
         drop((tasks, desk.await));
@@ -193,6 +201,17 @@ impl Agent {
                 desk.run(bus, subject).await;
             }
         })
+    }
+
+    /// Starts to answer pings and questions for the log, until the result is dropped.
+    fn answer_questions(&self, bus: &Bus) -> JoinSet<()> {
+        let AgentSettings { namespace, identity, .. } = &self.settings;
+        let process = LogProcess { kind: "agent", name: identity.id.clone(), host: identity.hostname.clone() };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(logs::serve(bus.clone(), namespace.clone(), process));
+        let (id, run) = (identity.id.clone(), self.run.clone());
+        tasks.spawn(ping::serve(bus.clone(), namespace.clone(), id, run, self.log.last.subscribe()));
+        tasks
     }
 
     /// Takes the node out of the cluster, if that can be done at once; otherwise the node's report expires.
@@ -240,9 +259,9 @@ impl Agent {
                     // Changes up to now are in this report.
                     self.sources.mark_unchanged();
                     due = Instant::now() + match self.report(bucket).await {
-                        Ok(bytes) => {
+                        Ok((revision, bytes)) => {
                             pauses.succeeded();
-                            self.log.worked(&self.settings.identity.id, bytes);
+                            self.log.worked(&self.settings.identity.id, revision, bytes);
                             jittered(self.settings.interval)
                         }
                         Err(reason) => {
@@ -255,14 +274,15 @@ impl Agent {
         }
     }
 
-    /// Makes a report and puts the report into the bucket; returns the report's size, or the reason of the failure.
-    async fn report(&mut self, bucket: &mut Bucket) -> Result<usize, String> {
+    /// Makes a report and puts the report into the bucket; returns the report's revision and size, or the reason of the
+    /// failure.
+    async fn report(&mut self, bucket: &mut Bucket) -> Result<(u64, usize), String> {
         let document = self.document().map_err(|refused| refused.to_string())?;
         self.warn(&document);
         let bytes = document.text.len();
         let revision = bucket.put(document.text).await.map_err(|error| error.to_string())?;
         debug!(revision, bytes, "reported");
-        Ok(bytes)
+        Ok((revision, bytes))
     }
 
     fn document(&mut self) -> Result<ReportDocument, Unreportable> {
@@ -349,10 +369,13 @@ fn jittered(interval: Duration) -> Duration {
 struct ReportingLog {
     reported: bool,
     failing: Option<(String, Instant)>,
+    /// For those who ask the agent.
+    last: watch::Sender<StoredReport>,
 }
 
 impl ReportingLog {
-    fn worked(&mut self, id: &str, bytes: usize) {
+    fn worked(&mut self, id: &str, revision: u64, bytes: usize) {
+        self.last.send_replace(StoredReport { stored: Some((revision, Instant::now())), failing: None });
         if !std::mem::replace(&mut self.reported, true) {
             info!(node = id, "node `{id}` is in the cluster: {bytes} bytes reported");
         } else if self.failing.is_some() {
@@ -362,6 +385,7 @@ impl ReportingLog {
     }
 
     fn failed(&mut self, reason: String) {
+        self.last.send_modify(|last| last.failing = Some(reason.clone()));
         let known = self.failing.as_ref().is_some_and(|(known, at)| *known == reason && at.elapsed() < REPEAT);
         if !known {
             warn!("the node could not be reported: {reason}; trying again until it can");

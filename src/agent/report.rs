@@ -3,6 +3,8 @@
 //! A document that the service would refuse is worth nothing, so the document is first read here by the service's own
 //! rules. Parts that had to be left out are named in the document itself and in the log.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::model::Report;
@@ -31,13 +33,24 @@ pub struct NodeIdentity {
     pub cordoned: bool,
 }
 
+/// The facts about a run of the agent that go into each of its documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentRunFacts {
+    /// The name of the run, which no other run has.
+    pub name: String,
+    /// The start of the run, in Unix milliseconds.
+    pub started_ms: i64,
+    /// The time between two reports when nothing changes.
+    pub interval: Duration,
+}
+
 /// The parts of a document.
 #[derive(Clone, Debug)]
 pub struct ReportParts<'a> {
     /// The identity of the node.
     pub identity: &'a NodeIdentity,
-    /// The name of this run of the agent, which no other run has.
-    pub run: &'a str,
+    /// This run of the agent.
+    pub run: &'a AgentRunFacts,
     /// The health of the machine.
     pub health: Value,
     /// The sessions; `None` where they are not known.
@@ -127,7 +140,13 @@ fn document(parts: &ReportParts<'_>, sessions: Value) -> Value {
         "urls": identity.urls,
         "cordoned": identity.cordoned,
         "metadata": parts.metadata,
-        "agent": {"version": env!("CARGO_PKG_VERSION"), "run": parts.run, "warnings": parts.warnings},
+        "agent": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "run": parts.run.name,
+            "started_ms": parts.run.started_ms,
+            "interval_ms": parts.run.interval.as_millis() as u64,
+            "warnings": parts.warnings,
+        },
     });
     if let Some(data) = data.as_object_mut().filter(|_| !sessions.is_null()) {
         data.insert("sessions".to_owned(), sessions);
@@ -168,7 +187,7 @@ mod tests {
         let static_data = Map::from_iter([("weight".to_owned(), json!(2))]);
         let parts = ReportParts {
             identity: &identity,
-            run: "r",
+            run: &AgentRunFacts::default(),
             health: json!({"mem": {"free": 5}}),
             sessions,
             metadata: &metadata,
@@ -225,7 +244,7 @@ mod tests {
         let (identity, metadata, static_data) = (identity(), large(220_000), large(32_000));
         let parts = ReportParts {
             identity: &identity,
-            run: "r",
+            run: &AgentRunFacts::default(),
             health: json!({}),
             sessions: Some(&[]),
             metadata: &metadata,
@@ -245,7 +264,7 @@ mod tests {
         let metadata = Map::new();
         let parts = ReportParts {
             identity: &identity,
-            run: "r",
+            run: &AgentRunFacts::default(),
             health: json!({}),
             sessions: None,
             metadata: &metadata,

@@ -15,7 +15,7 @@ pub const NO_NODE: u8 = 3;
 pub const SCRIPT: u8 = 4;
 /// A script passed a limit.
 pub const LIMIT: u8 = 5;
-/// A check found something, or an import left something out.
+/// A check found something, an import left something out, or a look at the service shows a fault.
 pub const FINDING: u8 = 6;
 /// A session did not start.
 pub const START: u8 = 7;
@@ -28,7 +28,10 @@ pub const CODES: [(u8, &str); 8] = [
     (NO_NODE, "no node"),
     (SCRIPT, "a script's fault"),
     (LIMIT, "a script passed a limit"),
-    (FINDING, "`whither check` found something, or `whither import` left something out"),
+    (
+        FINDING,
+        "`whither check` found something, `whither import` left something out, or `whither status` or `nodes ping` shows a fault",
+    ),
     (START, "`whither start`: the session did not start"),
 ];
 

@@ -34,6 +34,8 @@ mod hired_worker;
 #[cfg(feature = "service")]
 pub mod import;
 #[cfg(feature = "service")]
+pub mod logs;
+#[cfg(feature = "service")]
 pub mod man;
 #[cfg(feature = "service")]
 pub mod new;
@@ -69,6 +71,8 @@ pub mod serve;
 pub mod simulate;
 #[cfg(feature = "service")]
 pub mod start;
+#[cfg(feature = "service")]
+pub mod status;
 #[cfg(feature = "service")]
 pub mod table;
 #[cfg(feature = "service")]

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::config::Namespace;
-use crate::nats::{Bus, wire};
+use crate::nats::Bus;
 use crate::plain::Plain;
 use crate::registry;
 
@@ -12,15 +12,23 @@ use super::exit::{self, CommandExit};
 use super::remote::{RemoteArgs, ask};
 use super::{output, table};
 
+mod list;
+mod ping;
+
+use list::Listed;
+
 /// Lines of history that are shown where no number is given.
 const HISTORY: usize = 50;
 
-/// The nodes of the cluster, as the service sees them.
+/// The nodes of the cluster, as the service sees them, and those that are gone since a day.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct NodesArgs {
     #[command(subcommand)]
     what: Option<NodesCommand>,
+    /// List the nodes alone that are gone since a day
+    #[arg(long)]
+    gone: bool,
     #[command(flatten)]
     listing: Listing,
 }
@@ -34,6 +42,11 @@ enum NodesCommand {
         #[command(flatten)]
         listing: Listing,
     },
+    Ping(ping::PingArgs),
+    /// Let a node take sessions, where `service.new_nodes` holds new ones; it may report later
+    Accept(CordonArgs),
+    /// Forget a node that does not report any more: its marks, its acceptance, and that it is listed
+    Forget(CordonArgs),
     /// What happened to a node, the newest last
     History {
         /// The node's id
@@ -73,11 +86,17 @@ pub struct CordonArgs {
 /// A request that failed, or an answer that cannot be printed.
 pub fn run(args: &NodesArgs) -> Result<(), CommandExit> {
     match &args.what {
-        None => args.listing.remote.with_bus(async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
+        None => args.listing.remote.with_bus(async |bus, namespace| {
+            let listed = if args.gone { Listed::Gone } else { Listed::Cluster };
+            list::list(&bus, &namespace, listed, args.listing.json).await
+        }),
         Some(NodesCommand::Show { id, listing }) => listing.remote.with_bus(async |bus, namespace| {
             let node = find(&bus, &namespace, id).await?;
             output::json(format_args!("{node:#}"))
         }),
+        Some(NodesCommand::Ping(args)) => ping::run(args),
+        Some(NodesCommand::Accept(args)) => member(args, Namespace::accept),
+        Some(NodesCommand::Forget(args)) => member(args, Namespace::forget),
         Some(NodesCommand::History { id, limit, listing }) => {
             listing.remote.with_bus(async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
         }
@@ -104,54 +123,20 @@ pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<()
     })
 }
 
+/// Accepts a node, or has a node forgotten.
+fn member(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), CommandExit> {
+    args.remote.with_bus(async |bus, namespace| {
+        let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
+        let answer = ask(&bus, subject(&namespace), &body).await?;
+        let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        output::answer(format_args!("{} {}", Plain(text("node")), Plain(text("state"))))
+    })
+}
+
 /// Returns the name of the user who runs the command, for the mark on the node.
 pub(super) fn whoami() -> String {
     let names = ["SUDO_USER", "USER", "LOGNAME"].map(|variable| std::env::var(variable).unwrap_or_default());
     names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
-}
-
-async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), CommandExit> {
-    let mut nodes: Vec<Value> = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page = ask(bus, namespace.nodes(), &json!({"after": after, "limit": 1000})).await?;
-        nodes.extend(page.get("nodes").and_then(Value::as_array).into_iter().flatten().cloned());
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) if next > after.as_str() => next.clone_into(&mut after),
-            _ => break,
-        }
-    }
-    if as_json {
-        return output::json(format_args!("{:#}", Value::Array(nodes)));
-    }
-    let mut rows = table::table(&["node", "state", "sessions", "pending", "max", "load", "free memory", "address"]);
-    for node in &nodes {
-        let number = |pointer: &str| node.pointer(pointer).and_then(Value::as_f64);
-        let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
-        let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let address = Some(text("/urls/0")).filter(|url| !url.is_empty()).unwrap_or_else(|| text("/hostname"));
-        rows.add_row(table::row([
-            text("/id"),
-            state(&text("/state"), number("/sessions")),
-            shown(number("/sessions")),
-            shown(number("/pending")),
-            shown(number("/maxSessions")),
-            shown(number("/loadavg/0")),
-            number("/freemem").map_or("-".to_owned(), |bytes| format!("{:.1} GiB", bytes / f64::from(1 << 30))),
-            address,
-        ]));
-    }
-    output::answer(rows)?;
-    output::aside(format_args!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }));
-    Ok(())
-}
-
-/// Renders a node's state; of a node that is being drained also the number of sessions left.
-fn state(state: &str, sessions: Option<f64>) -> String {
-    match sessions.filter(|_| state == wire::DRAINING) {
-        Some(left) => format!("{state}, {left} left"),
-        None => state.to_owned(),
-    }
 }
 
 async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, CommandExit> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use async_nats::{HeaderMap, Message, StatusCode};
+use async_nats::{HeaderMap, Message, StatusCode, Subscriber};
 use clap::Args;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
@@ -151,32 +151,92 @@ pub(super) async fn reply_within(
 /// # Errors
 /// The first failure among the answers, or an answer that did not come in time.
 pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Vec<Value>, CommandExit> {
-    let other = |error: &dyn std::fmt::Display| CommandExit::new(exit::OTHER, error);
-    let (client, inbox) = (bus.client(), bus.client().new_inbox());
-    let mut replies = client.subscribe(inbox.clone()).await.map_err(|error| other(&error))?;
-    let sent = client.publish_with_reply(subject.clone(), inbox, body.to_string().into()).await;
-    sent.map_err(|error| other(&error))?;
+    let EachAnswer { answers, expected } = gather_each(bus, &subject, body, patience).await?;
+    if answers.len() < expected {
+        let message = format!("{} of {expected} replicas answered on {subject} within {patience:?}", answers.len());
+        return Err(CommandExit::new(exit::OTHER, message));
+    }
+    Ok(answers)
+}
+
+/// The answers of the replicas.
+pub struct EachAnswer {
+    /// The answers that came.
+    pub answers: Vec<Value>,
+    /// The number of replicas, as far as they told.
+    pub expected: usize,
+}
+
+/// Asks as [`ask_each`]; an answer that does not come in time is missing, and no error.
+///
+/// # Errors
+/// The first failure among the answers, or that nobody answers at all.
+pub async fn gather_each(
+    bus: &Bus,
+    subject: &str,
+    body: &Value,
+    patience: Duration,
+) -> Result<EachAnswer, CommandExit> {
+    let mut replies = AnswerStream::ask(bus, subject, body).await?;
     let (mut answers, mut expected) = (Vec::new(), 1);
     let until = tokio::time::Instant::now() + patience;
     while answers.len() < expected {
-        let message = tokio::select! {
-            message = replies.next() => message,
-            words = bus.denied() => return Err(denied(&subject, &words)),
-            () = tokio::time::sleep_until(until) => None,
-        };
-        let Some(message) = message else {
-            let message = format!("{} of {expected} replicas answered on {subject} within {patience:?}", answers.len());
-            return Err(CommandExit::new(exit::OTHER, message));
-        };
-        if message.status == Some(StatusCode::NO_RESPONDERS) {
-            return Err(nobody(&subject));
-        }
+        let Some(message) = replies.next(until).await? else { break };
         let answer = RemoteReply::read(&message)?.into_answer()?;
         let replicas = answer.get("replicas").and_then(Value::as_u64).unwrap_or(1);
         expected = expected.max(usize::try_from(replicas).unwrap_or(1)).min(MAX_REPLICAS);
         answers.push(answer);
     }
-    Ok(answers)
+    Ok(EachAnswer { answers, expected })
+}
+
+/// The answers of several processes to a request, as they come.
+pub(super) struct AnswerStream {
+    bus: Bus,
+    subject: String,
+    inbox: String,
+    replies: Subscriber,
+}
+
+impl AnswerStream {
+    /// Sends `body` to everybody who listens to `subject`.
+    ///
+    /// # Errors
+    /// A request that the client cannot send.
+    pub(super) async fn ask(bus: &Bus, subject: &str, body: &Value) -> Result<Self, CommandExit> {
+        let inbox = bus.client().new_inbox();
+        let replies = bus.client().subscribe(inbox.clone()).await;
+        let replies = replies.map_err(|error| CommandExit::new(exit::OTHER, error))?;
+        let stream = Self { bus: bus.clone(), subject: subject.to_owned(), inbox, replies };
+        stream.ask_again(body).await?;
+        Ok(stream)
+    }
+
+    /// Sends another request; the answers to all requests come together.
+    ///
+    /// # Errors
+    /// As [`AnswerStream::ask`].
+    pub(super) async fn ask_again(&self, body: &Value) -> Result<(), CommandExit> {
+        let (subject, inbox) = (self.subject.clone(), self.inbox.clone());
+        let sent = self.bus.client().publish_with_reply(subject, inbox, body.to_string().into()).await;
+        sent.map_err(|error| CommandExit::new(exit::OTHER, error))
+    }
+
+    /// Returns the next answer; `None` where there is none until `until`.
+    ///
+    /// # Errors
+    /// That nobody listens, or that this login may not ask.
+    pub(super) async fn next(&mut self, until: tokio::time::Instant) -> Result<Option<Message>, CommandExit> {
+        let message = tokio::select! {
+            message = self.replies.next() => message,
+            words = self.bus.denied() => return Err(denied(&self.subject, &words)),
+            () = tokio::time::sleep_until(until) => None,
+        };
+        match message {
+            Some(message) if message.status == Some(StatusCode::NO_RESPONDERS) => Err(nobody(&self.subject)),
+            message => Ok(message),
+        }
+    }
 }
 
 fn nobody(subject: &str) -> CommandExit {

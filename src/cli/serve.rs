@@ -26,7 +26,7 @@ pub struct ServeArgs {
     /// The config [default: whither.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address of the HTTP port for /healthz, /readyz and /metrics; over the config's
+    /// The address of the HTTP port for /healthz, /readyz, /metrics and /api/status; over the config's
     #[arg(long, value_name = "ADDRESS")]
     http: Option<std::net::SocketAddr>,
     /// Read the config, compile its scripts, say what is wrong, and end: needs no NATS, and touches no running service

@@ -1,12 +1,13 @@
 //! Tables and colours for people: on a terminal only, and on standard error where standard output is the answer.
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Cell, ContentArrangement, Table};
+use comfy_table::{Cell, Color, ContentArrangement, Table};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
 use crate::model::diagnosis::{MAX_BEST, counted};
 use crate::model::{Decision, LostReason};
+use crate::nats::wire;
 use crate::plain::{Plain, plain};
 
 use super::output;
@@ -31,6 +32,40 @@ pub fn table(headings: &[&str]) -> Table {
 /// Returns a row of a table, with `values` as plain text, whatever their source.
 pub fn row<V: AsRef<str>>(values: impl IntoIterator<Item = V>) -> Vec<Cell> {
     values.into_iter().map(|value| Cell::new(plain(value.as_ref()))).collect()
+}
+
+/// The tone of a cell: on a terminal its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Doubtful,
+    /// Wrong.
+    Bad,
+    /// Of no importance.
+    Quiet,
+}
+
+/// Returns a cell with `value` as plain text, in the colour of `tone`.
+pub fn toned(value: impl AsRef<str>, tone: Tone) -> Cell {
+    let colour = match tone {
+        Tone::Good => Color::Green,
+        Tone::Doubtful => Color::Yellow,
+        Tone::Bad => Color::Red,
+        Tone::Quiet => Color::DarkGrey,
+    };
+    Cell::new(plain(value.as_ref())).fg(colour)
+}
+
+/// Returns the tone of a node's state.
+#[must_use]
+pub fn tone_of_state(state: &str) -> Tone {
+    match state {
+        wire::READY => Tone::Good,
+        wire::STALE => Tone::Bad,
+        _ => Tone::Doubtful,
+    }
 }
 
 /// Renders an explanation for a person: the nodes left out, the verdict of each step, the outcome. Rendered from the

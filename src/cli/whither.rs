@@ -10,8 +10,8 @@ use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, assign, bench, check, completions, demo, drain, explain, fastx, import, man, new, nodes, place, reload,
-    requests, rules, serve, simulate, start, test, types,
+    agent, assign, bench, check, completions, demo, drain, explain, fastx, import, logs, man, new, nodes, place,
+    reload, requests, rules, serve, simulate, start, status, test, types,
 };
 
 /// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
@@ -41,6 +41,9 @@ enum Command {
     Demo(demo::DemoArgs),
     Bench(Box<bench::BenchArgs>),
     Simulate(Box<simulate::SimulateArgs>),
+    Status(status::StatusArgs),
+    Logs(logs::LogsArgs),
+    LogLevel(logs::LogLevelArgs),
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
     Cordon(nodes::CordonArgs),
@@ -98,6 +101,9 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::LogLevel(args) => logs::level(&args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),

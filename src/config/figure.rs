@@ -30,6 +30,13 @@ const fn limit(key: &'static str, default: u32, (least, most): (u32, u32), about
 /// `service.liveness_s`.
 pub const LIVENESS_S: Figure =
     service("liveness_s", 90, (3, 86_400), "a node without a report for so many seconds takes nothing");
+/// `service.max_missed`.
+pub const MAX_MISSED: Figure = service(
+    "max_missed",
+    3,
+    (1, 1000),
+    "reports in a row that a node may miss before it is out of sync, which is noted in its history and told to `notify`",
+);
 /// `service.reservation_s`.
 pub const RESERVATION_S: Figure = service(
     "reservation_s",
@@ -148,8 +155,9 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 32] = [
+pub const FIGURES: [&Figure; 33] = [
     &LIVENESS_S,
+    &MAX_MISSED,
     &RESERVATION_S,
     &RESERVATION_MAX_S,
     &MAX_PENDING,

@@ -40,7 +40,7 @@ const fn step((key, default, expected, about): KeyRow) -> ConfigKey {
 }
 
 /// Every key that is no figure, in the order of a config.
-pub const KEYS: [ConfigKey; 37] = [
+pub const KEYS: [ConfigKey; 39] = [
     nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
     nats((
         "namespace",
@@ -75,7 +75,7 @@ pub const KEYS: [ConfigKey; 37] = [
         key: "listen",
         default: "",
         expected: "an address with its port, `\"127.0.0.1:4280\"`",
-        about: "where `/healthz`, `/readyz` and `/metrics` are served; without it no port opens",
+        about: "where `/healthz`, `/readyz`, `/metrics` and `/api/status` are served; without it no port opens",
     },
     service(("timezone", "the host's", "a time zone, `\"Europe/Berlin\"`", "what scripts see as the time of day")),
     service((
@@ -83,6 +83,19 @@ pub const KEYS: [ConfigKey; 37] = [
         "[]",
         "a name, or a list of names",
         "the variables that executables keep, beside `PATH`, `HOME` and `TZ`",
+    )),
+    service((
+        "notify",
+        "[]",
+        "a list of a program's path and its arguments",
+        "run at one replica when a node joins, leaves, is out of sync or in sync again, with the event as JSON on its \
+         standard input; it has 10 seconds",
+    )),
+    service((
+        "new_nodes",
+        "\"admit\"",
+        "`\"admit\"` or `\"hold\"`",
+        "whether a node takes sessions as soon as it reports, or waits until `whither nodes accept` names it",
     )),
     service((
         "user_names",

@@ -34,7 +34,7 @@ pub use namespace::Namespace;
 pub use nats::{ClientCertificate, Login, Nats, Tls};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
-pub use settings::{Capacity, Cooldown, LimitSettings, ServiceSettings};
+pub use settings::{Capacity, Cooldown, LimitSettings, NewNodes, ServiceSettings};
 pub use steps::{load_step, never_asked};
 
 use problem::{Notes, quoted};

@@ -13,6 +13,7 @@ use super::section::Section;
 
 const EXPECTED_LISTEN: &str = "an address with its port such as `127.0.0.1:4280`";
 const EXPECTED_TABLE: &str = "a table";
+const EXPECTED_NOTIFY: &str = "a program with its arguments such as `[\"/usr/local/bin/page\", \"ops\"]`";
 const EXPECTED_ENVIRONMENT: &str = "a name, or a list of environment variables such as `[\"LM_LICENSE_FILE\"]`";
 const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
 
@@ -31,6 +32,12 @@ pub struct ServiceSettings {
     pub strict_requests: bool,
     /// [`figure::LIVENESS_S`].
     pub liveness_s: u32,
+    /// [`figure::MAX_MISSED`].
+    pub max_missed: u32,
+    /// What becomes of a node that reports for the first time.
+    pub new_nodes: NewNodes,
+    /// The program with its arguments that is told of nodes that join, leave, or are out of sync; empty for none.
+    pub notify: Vec<String>,
     /// [`figure::RESERVATION_S`].
     pub reservation_s: u32,
     /// [`figure::RESERVATION_MAX_S`].
@@ -137,6 +144,27 @@ pub enum Cooldown {
     Out,
 }
 
+/// What becomes of a node that reports for the first time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewNodes {
+    /// The node takes sessions at once.
+    #[default]
+    Admit,
+    /// The node takes sessions when an administrator has accepted it.
+    Hold,
+}
+
+impl NewNodes {
+    const ALL: [Self; 2] = [Self::Admit, Self::Hold];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admit => "admit",
+            Self::Hold => "hold",
+        }
+    }
+}
+
 impl Cooldown {
     /// Every kind.
     pub const ALL: [Self; 2] = [Self::Last, Self::Out];
@@ -162,6 +190,9 @@ impl ServiceSettings {
             capacity: Capacity::default(),
             strict_requests: false,
             liveness_s: figure::LIVENESS_S.default,
+            max_missed: figure::MAX_MISSED.default,
+            new_nodes: NewNodes::default(),
+            notify: Vec::new(),
             reservation_s: figure::RESERVATION_S.default,
             reservation_max_s: figure::RESERVATION_MAX_S.default,
             max_pending: figure::MAX_PENDING.default,
@@ -187,6 +218,9 @@ impl ServiceSettings {
             capacity: section.choice("capacity", &Capacity::ALL, Capacity::as_str, notes),
             strict_requests: section.flag("strict_requests", notes).unwrap_or_default(),
             liveness_s: section.figure(&figure::LIVENESS_S, notes),
+            max_missed: section.figure(&figure::MAX_MISSED, notes),
+            new_nodes: section.choice("new_nodes", &NewNodes::ALL, NewNodes::as_str, notes),
+            notify: notify(&section, notes),
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
             reservation_max_s: section.figure(&figure::RESERVATION_MAX_S, notes),
             max_pending: section.figure(&figure::MAX_PENDING, notes),
@@ -307,6 +341,19 @@ fn environment(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
         entry.wrong("the name of an environment variable", notes);
     }
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Reads the program that is told of nodes: the program itself is an absolute path, since the service has no search path
+/// that an administrator could rely on.
+fn notify(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
+    let Some(entry) = section.get("notify") else { return Vec::new() };
+    let words = entry.texts(EXPECTED_NOTIFY, notes);
+    if let Some((entry, program)) = words.first()
+        && !program.starts_with('/')
+    {
+        entry.wrong("the absolute path of a program", notes);
+    }
+    words.into_iter().map(|(_, word)| word.to_owned()).collect()
 }
 
 fn checked_host_zone(host_zone: &str, notes: &mut Notes) -> String {

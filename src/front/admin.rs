@@ -15,6 +15,7 @@ use crate::registry::marks::MarkAuthor;
 use super::assigning::AssignmentPage;
 use super::cancel::WaitingPage;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
+use super::status::StatusQuery;
 use super::task::Front;
 
 /// The number of nodes in a page where the requester names no limit, and the most.
@@ -49,6 +50,17 @@ struct Cordon {
     drain: bool,
 }
 
+/// A request to accept a node, or to forget one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberOrder {
+    node: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    by: String,
+}
+
 impl Front {
     /// Handles a request.
     pub(super) fn request(&mut self, incoming: Incoming) {
@@ -61,7 +73,12 @@ impl Front {
             },
             Verb::Cancel => return self.cancel(incoming),
             Verb::Waiting => read(&incoming).map(|page: WaitingPage| self.who_waits(&page)),
+            Verb::Status => read(&incoming).map(|query: StatusQuery| json!(self.answer_status(&query))),
             Verb::Nodes => read(&incoming).map(|page: NodesPage| self.page(&page)),
+            Verb::Accept | Verb::Forget => match read(&incoming) {
+                Ok(member) => return self.member(incoming, member),
+                Err(failure) => Err(failure),
+            },
             Verb::Cordon | Verb::Uncordon => match read(&incoming) {
                 Ok(cordon) => return self.cordon(incoming, cordon),
                 Err(failure) => Err(failure),
@@ -103,6 +120,10 @@ impl Front {
         if let Some(mark) = self.view.mark(node.id()) {
             shown.insert("marks".to_owned(), json!(mark));
         }
+        if let Some(check_in) = self.view.check_in(node.id()) {
+            let age_ms = u64::try_from(self.since(check_in.at).as_millis()).unwrap_or(u64::MAX);
+            shown.insert("checkedIn".to_owned(), json!({"age_ms": age_ms, "late": check_in.is_late}));
+        }
         wire::bounded(shown, PAGE_BYTES)
     }
 
@@ -131,6 +152,20 @@ impl Front {
         let was_cooling = self.cluster.get(&cordon.node).is_some_and(|node| node.marks().cooling_down);
         let word = MarkAuthor { by: cordon.by, at_ms: self.now.unix_ms, reason: cordon.reason };
         self.order(Effect::Mark(MarkOrder { incoming, node: cordon.node.into(), kind, word, was_cooling }));
+    }
+
+    /// Orders that a node is accepted, which may not have reported yet, or forgotten, which must not report any more.
+    fn member(&mut self, incoming: Incoming, member: MemberOrder) {
+        let is_forgotten = incoming.verb == Verb::Forget;
+        if is_forgotten && self.cluster.get(&member.node).is_some_and(|node| !node.is_stale()) {
+            let message =
+                format!("the node `{}` reports, and would be back at once: stop its agent first", member.node);
+            return self.fail(&incoming, &Failure::new(FailureName::BadRequest, message));
+        }
+        let kind = if is_forgotten { MarkKind::Forget } else { MarkKind::Accept };
+        let was_cooling = self.cluster.get(&member.node).is_some_and(|node| node.marks().cooling_down);
+        let word = MarkAuthor { by: member.by, at_ms: self.now.unix_ms, reason: member.reason };
+        self.order(Effect::Mark(MarkOrder { incoming, node: member.node.into(), kind, word, was_cooling }));
     }
 
     /// Passes a request for a reload of the config to the server, which answers the request.

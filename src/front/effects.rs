@@ -114,6 +114,10 @@ pub enum MarkKind {
     Drain,
     /// The node is in service.
     Uncordon,
+    /// The node is a member, where new nodes are held.
+    Accept,
+    /// The node is no member any more, and has no marks.
+    Forget,
 }
 
 /// A request to read the config again.

@@ -1,8 +1,11 @@
 //! The health of the front: for `/readyz`, for logs, for the supervisor that restarts the service.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
+
+use super::status::ReplicaStatus;
 
 /// The state of the front.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,4 +25,7 @@ pub struct Health {
     pub nodes: BTreeMap<&'static str, usize>,
     /// Notes for the operator.
     pub notes: Vec<String>,
+    /// The whole status, for `/api/status`.
+    #[serde(skip)]
+    pub status: Arc<ReplicaStatus>,
 }

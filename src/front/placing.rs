@@ -16,6 +16,7 @@ use crate::registry::peers::DecisionSeed;
 use crate::worker::{PlacementQuestion, Ticket, WorkerCommand};
 
 use super::cancel::called_off;
+use super::minutes::RequestEnd;
 use super::pending_request::{PendingRequest, PendingStage};
 use super::placement_log::{log_failure, log_lines};
 use super::placement_reply::PlacementReply;
@@ -417,7 +418,9 @@ impl Front {
         let figures =
             self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
         figures.count.inc();
-        figures.latency.observe(taken.saturating_sub(waited).as_secs_f64());
+        let taken = taken.saturating_sub(waited);
+        figures.latency.observe(taken.as_secs_f64());
+        self.minutes.count(self.now_ms(), RequestEnd::of(outcome), taken);
     }
 }
 

@@ -4,10 +4,12 @@
 //! simulated processes.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::ipc::Orders;
 use crate::registry::Registry;
+use crate::registry::liveness::CheckIn;
 use crate::registry::marks::Mark;
 
 /// A handle of a worker or a runner, which takes commands. The events of the process come by
@@ -48,6 +50,23 @@ pub trait ClusterView: fmt::Debug + Send {
     /// Returns the marks of `node`, with author, time and reason.
     fn mark(&self, node: &str) -> Option<Mark>;
 
+    /// Returns the last report of `node`, where that is known.
+    fn check_in(&self, node: &str) -> Option<CheckIn> {
+        let _unknown = node;
+        None
+    }
+
+    /// Whether `node` waits until an administrator accepts it.
+    fn is_held(&self, node: &str) -> bool {
+        let _admitted = node;
+        false
+    }
+
+    /// Returns the nodes that missed so many reports that they are out of sync.
+    fn late(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
     /// Returns the time between the last proof that the view is complete and `now`, or `None` where the view was never
     /// complete.
     fn age(&self, now: Instant) -> Option<Duration>;
@@ -60,6 +79,18 @@ pub trait ClusterView: fmt::Debug + Send {
 impl ClusterView for Registry {
     fn mark(&self, node: &str) -> Option<Mark> {
         Self::mark(self, node)
+    }
+
+    fn check_in(&self, node: &str) -> Option<CheckIn> {
+        Self::check_in(self, node)
+    }
+
+    fn is_held(&self, node: &str) -> bool {
+        Self::is_held(self, node)
+    }
+
+    fn late(&self) -> Vec<Arc<str>> {
+        Self::late(self)
     }
 
     fn age(&self, now: Instant) -> Option<Duration> {

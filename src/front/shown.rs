@@ -1,6 +1,6 @@
 //! The publication of the front's state: metrics, readiness, and notes for the operator.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Cluster, Node};
@@ -53,27 +53,24 @@ impl Front {
 
     /// Publishes the front's state: metrics and health.
     pub(super) fn show(&mut self) {
-        let mut nodes = BTreeMap::new();
-        for (_, node) in self.cluster.nodes() {
-            *nodes.entry(self.state(node)).or_default() += 1;
-        }
+        let census = self.census();
         self.metrics.nodes.set(self.cluster.len() as i64);
-        self.metrics.nodes_in_states(&nodes);
+        self.metrics.nodes_in_states(&census.states);
         self.metrics.reservations.set(self.ledger.len() as i64);
         self.metrics.pending(&self.requests.by_stage());
         self.metrics.replicas.set(self.replicas.others() as i64);
         let differing = self.replicas.differing(&self.workers.setup().digest);
         self.metrics.differing_replicas.set(differing.len() as i64);
-        let worker = self.workers.is_ready();
         let health = Health {
-            ready: worker && self.nodes_known && self.bus && self.stopping.is_none(),
-            worker,
+            ready: self.is_ready(),
+            worker: self.workers.is_ready(),
             bus: self.bus,
             nodes_known: self.nodes_known,
             // The server fills in the age when the health is shown.
             view_age_ms: None,
-            nodes,
             notes: self.notes(),
+            status: Arc::new(self.usual_status(&census)),
+            nodes: census.states,
         };
         self.order(Effect::Show(health));
     }
@@ -112,8 +109,11 @@ impl Front {
     /// cordoned, so workers are not told of drains, and the view is asked.
     pub(super) fn state(&self, node: &Node) -> &'static str {
         let is_draining = || self.view.mark(node.id()).is_some_and(|mark| mark.is_draining());
+        let is_marked = || self.view.mark(node.id()).is_some_and(|mark| mark.cordoned.is_some());
+        let is_held = || self.view.is_held(node.id()) && !is_marked();
         match wire::state(node) {
             wire::CORDONED if is_draining() => wire::drain_state(node),
+            wire::CORDONED if is_held() => wire::HELD,
             state => state,
         }
     }

@@ -22,6 +22,7 @@ use super::effects::Effect;
 use super::events::{FrontEvent, Setup, Tick};
 use super::failures::Failures;
 use super::metrics::{DecisionFigures, Metrics};
+use super::minutes::RequestMinutes;
 use super::pause::CatchUp;
 use super::placement_reply::PlacementReply;
 use super::ports::ClusterView;
@@ -85,12 +86,16 @@ pub struct Front {
     pub(super) view: Box<dyn ClusterView>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionFigures>,
+    /// The requests of the last hour.
+    pub(super) minutes: RequestMinutes,
     /// The choices of each chain, numbered in order over all chains.
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     pub(super) choices: u64,
     /// The effects that were not carried out yet, in order.
     effects: Vec<Effect>,
-    replica: Arc<str>,
+    pub(super) replica: Arc<str>,
+    /// The name of this machine, where it was told.
+    pub(super) host: Arc<str>,
     rng: FrontRng,
     /// The deadlines of late, right and wrong.
     pub(super) arrivals: Arrivals,
@@ -106,6 +111,8 @@ pub struct Front {
     pub(super) interpreted: InterpretedFunctions,
     pub(super) nodes_known: bool,
     pub(super) bus: bool,
+    /// The reason why the view is not kept, while it is not.
+    pub(super) view_trouble: Option<String>,
     pub(super) stopping: Option<Instant>,
     pub(super) notes: BTreeMap<&'static str, String>,
     /// The gaps in the workers' seals.
@@ -142,9 +149,11 @@ impl Front {
             queues: BTreeMap::new(),
             sequences: BTreeMap::new(),
             counters: BTreeMap::new(),
+            minutes: RequestMinutes::default(),
             chosen: BTreeMap::new(),
             choices: 0,
             replica,
+            host: "".into(),
             numbers: 0,
             now,
             started: now.instant,
@@ -153,6 +162,7 @@ impl Front {
             interpreted: InterpretedFunctions::default(),
             nodes_known: false,
             bus: false,
+            view_trouble: None,
             stopping: None,
             notes: BTreeMap::new(),
             lacks: BTreeSet::new(),

@@ -20,12 +20,14 @@ impl Front {
                     self.was_cut_off();
                 }
                 self.nodes_known = true;
+                self.view_trouble = None;
                 self.notes.remove(NO_LIST);
                 self.show();
                 tracing::info!(nodes = self.cluster.len(), "the node list is read");
             }
             RegistryEvent::Lost { reason } => {
                 self.bus = false;
+                self.view_trouble = Some(reason.clone());
                 if !self.nodes_known {
                     self.notes.insert(NO_LIST, format!("the node list is not known: {reason}"));
                 }

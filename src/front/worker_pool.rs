@@ -16,6 +16,7 @@ use super::ports::NewWorker;
 use super::requests::Requests;
 use super::routing::Routing;
 use super::spares::Spares;
+use super::status::WorkersStatus;
 use super::worker_slot::WorkerSlot;
 
 /// The number of spares beside the workers in slots.
@@ -306,6 +307,12 @@ impl WorkerPool {
     /// The number of slots that decide by the configuration in force.
     pub(super) fn slot_count(&self) -> usize {
         self.routing.count()
+    }
+
+    /// Returns the number of slots of the configuration in force, of those with a worker, and of spares.
+    pub(super) fn counts(&self) -> WorkersStatus {
+        let staffed = self.present().iter().filter(|slot| slot.is_staffed()).count();
+        WorkersStatus { slots: self.slot_count(), staffed, spares: self.spares.ready(), deaths: 0 }
     }
 
     /// Returns the gaps in the workers' seals, each once.

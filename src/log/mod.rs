@@ -5,26 +5,37 @@
 //! `tracing-appender`, which bounds lines and not bytes, does not count lines that could not be written, and prints to
 //! standard output from its guard when the process ends.
 
+mod filter;
 mod queue;
+mod ring;
 
 use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, reload};
 
 use crate::plain::{PlainEvents, PlainFields};
 
+use filter::LogFilter;
 use queue::LineQueue;
+use ring::RingLayer;
 
-/// The filter of log events where `WHITHER_LOG` is not set.
-const DEFAULT_FILTER: &str = "info,async_nats=off";
+pub use filter::LogFilterError;
+pub use ring::{KeptLine, LineLevel, LogRing, MAX_LINE_BYTES, MAX_RING_BYTES};
+
 /// The time for which the end of a process waits until the last lines are read.
 pub const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The lines that wait to be written; absent before the start.
 static QUEUE: OnceLock<LineQueue> = OnceLock::new();
+/// The last lines, for readers elsewhere.
+static RING: OnceLock<LogRing> = OnceLock::new();
+/// The filter; absent before the start.
+static FILTER: OnceLock<LogFilter> = OnceLock::new();
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +56,48 @@ pub fn start(format: Format) -> io::Result<()> {
     }
     let Some(queue) = QUEUE.get() else { return Ok(()) };
     queue::write_from(queue)?;
-    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new(DEFAULT_FILTER));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(queue));
+    let usual = filter::of_environment();
+    let (filter, handle) = reload::Layer::new(EnvFilter::new(&usual));
+    let log = tracing_subscriber::registry().with(filter);
+    let ring = RingLayer(ring());
+    let lines = fmt::layer().with_writer(Lines(queue));
     match format {
-        Format::Text => log.fmt_fields(PlainFields).with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
-        Format::Json => log.json().map_event_format(PlainEvents).init(),
+        Format::Text => {
+            let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
+            log.with(lines.fmt_fields(PlainFields).with_ansi(is_terminal)).with(ring).init();
+        }
+        Format::Json => log.with(lines.json().map_event_format(PlainEvents)).with(ring).init(),
     }
+    let _second = FILTER.set(LogFilter::new(handle, usual));
     Ok(())
+}
+
+/// Returns the last lines of this process; none where this process has no log.
+#[must_use]
+pub fn ring() -> &'static LogRing {
+    RING.get_or_init(LogRing::default)
+}
+
+/// Sets the filter of log events: a level, or a list of parts with levels. Returns the filter in force from here on.
+///
+/// # Errors
+/// [`LogFilterError`] where the text is no filter, or this process has no log.
+pub fn set_filter(text: &str) -> Result<String, LogFilterError> {
+    FILTER.get().ok_or(LogFilterError::NoLog)?.set(text)
+}
+
+/// Sets the filter of the start again. Returns that filter.
+///
+/// # Errors
+/// [`LogFilterError::NoLog`] where this process has no log.
+pub fn restore_filter() -> Result<String, LogFilterError> {
+    FILTER.get().ok_or(LogFilterError::NoLog)?.restore()
+}
+
+/// Returns the filter in force; `None` where this process has no log.
+#[must_use]
+pub fn present_filter() -> Option<String> {
+    FILTER.get().map(LogFilter::present)
 }
 
 /// Writes `text`, which ends in a line feed, to standard error: after the lines of the log where this process has a

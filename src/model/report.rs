@@ -15,6 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+mod agent;
+
 pub use super::bounds::MAX_ID_BYTES;
 use super::fields::{self, Wanted};
 use super::figures::{DocumentFields, NodeFigures, positive, whole, wrong};
@@ -23,15 +25,13 @@ use super::members::{self, Members, Sound};
 use super::oddities;
 use super::parts::NodeParts;
 use super::session::{Mention, Session, Span};
+pub use agent::ReportingAgent;
 
 /// The size of the largest node document in bytes (ARCHITECTURE.md, Contracts).
 /// A Moleculer node with twenty services and seventy sessions takes more than 100 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// The largest number of sessions that a report may list.
 pub const MAX_SESSIONS: usize = 10_000;
-
-/// The length of the longest name of an agent's run in bytes; longer names are ignored.
-const MAX_RUN_BYTES: usize = 64;
 
 /// The reason why a node document was refused.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,8 @@ struct Facts {
     cordoned: bool,
     available: bool,
     process: Option<u64>,
-    run: Option<Box<str>>,
+    agent: ReportingAgent,
+    group: Box<str>,
     /// A hash of each part, to compare the part with that of another report.
     prints: [u64; NodeParts::COUNT],
 }
@@ -216,13 +217,6 @@ impl Report {
         self.facts.process
     }
 
-    /// Returns the name of the agent's run that made the report, where the agent names the run; differs from run to
-    /// run.
-    #[must_use]
-    pub fn run(&self) -> Option<&str> {
-        self.facts.run.as_deref()
-    }
-
     /// Returns the `wanted` fields that a script sees, in the order of scripts; `nodeData.sessions` is empty here. The
     /// fields are built at each call, unless [`Report::keep_fields`] was called.
     #[must_use]
@@ -322,7 +316,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     let max_sessions = node.count("maxSessions")?;
     let vital = NodeFigures::vital(&node, &health)?;
     let hostname = node.text("hostname")?.or_else(|| health.of_member("os").text("hostname")).unwrap_or_default();
-    let server_pool = node.text("serverPool")?.unwrap_or_default().into();
+    let server_pool: Box<str> = node.text("serverPool")?.unwrap_or_default().into();
     let users = node.count("loggedInUsers")?.or_else(|| distinct_users(&sessions));
     let weight =
         [&static_data, &metadata].into_iter().find_map(|data| data.value("weight").as_ref().and_then(positive));
@@ -341,7 +335,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         max_sessions.is_none() && static_data.get("maxSessions").is_some(),
     );
     let process = health.of_member("process").value("pid").as_ref().and_then(Value::as_u64);
-    let run = own.of_member("agent").text("run").filter(|run| run.len() <= MAX_RUN_BYTES).map(Box::from);
+    let group = agent::group(&server_pool, &static_data, &metadata);
     let facts = Facts {
         prints: prints(own, &own_data, &hostname),
         hostname: hostname.into(),
@@ -352,7 +346,8 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         cordoned,
         available,
         process,
-        run,
+        agent: ReportingAgent::read(own),
+        group,
     };
     let notes = notes.take();
     Ok(Report { text: Arc::clone(text), id, sessions, facts, notes, kept: OnceLock::new() })

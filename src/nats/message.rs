@@ -48,11 +48,17 @@ pub enum Verb {
     Unassign,
     /// Lists a page of assignments.
     Assignments,
+    /// Tells how a replica is.
+    Status,
+    /// Accepts a node, where new nodes are held.
+    Accept,
+    /// Has a node forgotten that does not report any more.
+    Forget,
 }
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Place,
         Self::Start,
         Self::Explain,
@@ -69,6 +75,9 @@ impl Verb {
         Self::Assign,
         Self::Unassign,
         Self::Assignments,
+        Self::Status,
+        Self::Accept,
+        Self::Forget,
     ];
 
     /// The name of the endpoint.
@@ -91,6 +100,9 @@ impl Verb {
             Self::Assign => "assign",
             Self::Unassign => "unassign",
             Self::Assignments => "assignments",
+            Self::Status => "status",
+            Self::Accept => "accept",
+            Self::Forget => "forget",
         }
     }
 
@@ -118,6 +130,9 @@ impl Verb {
             }
             Self::Uncordon => "puts a node back into service, and ends its cool-down",
             Self::Reload => "has the config read again",
+            Self::Accept => "lets a node take sessions, where `service.new_nodes` holds new ones",
+            Self::Forget => "forgets a node that does not report any more, with its marks",
+            Self::Status => "tells how the replica is: its view, workers, requests a minute, capacity and problems",
             Self::Decision => "shows nodes and request of a decision, where `service.recorded_decisions` keeps them",
             Self::Assign => {
                 "assigns a user to a node, whatever rules and scripts say; names the user's sessions elsewhere"
@@ -130,7 +145,7 @@ impl Verb {
     /// Whether every replica receives each request: only a certain replica, or each for a part, can answer.
     #[must_use]
     pub const fn is_for_all(self) -> bool {
-        matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision)
+        matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision | Self::Status)
     }
 
     /// Whether a request counts although nobody waits for a reply.

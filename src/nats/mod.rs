@@ -11,6 +11,7 @@ pub mod frozen;
 pub mod jetstream;
 mod link;
 mod login;
+pub mod logs;
 pub mod message;
 pub mod micro;
 pub mod peers;

@@ -131,6 +131,9 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
         Verb::Assign => namespace.assign(),
         Verb::Unassign => namespace.unassign(),
         Verb::Assignments => namespace.assignments(),
+        Verb::Status => namespace.status(),
+        Verb::Accept => namespace.accept(),
+        Verb::Forget => namespace.forget(),
     }
 }
 

@@ -54,7 +54,7 @@ impl Namespace {
     /// The subject on which the agent of the node `id` is asked to start a session.
     #[must_use]
     pub fn node_start(&self, id: &str) -> String {
-        self.subject(&format!("node.{}.start", encode_key(id)))
+        self.of_node(id, "start")
     }
 
     /// The subject for explanations.
@@ -115,6 +115,42 @@ impl Namespace {
     #[must_use]
     pub fn reload(&self) -> String {
         self.subject("reload")
+    }
+
+    /// The subject on which a node is accepted that is held.
+    #[must_use]
+    pub fn accept(&self) -> String {
+        self.subject("accept")
+    }
+
+    /// The subject on which a node is forgotten that does not report any more.
+    #[must_use]
+    pub fn forget(&self) -> String {
+        self.subject("forget")
+    }
+
+    /// The subject on which every replica tells how it is.
+    #[must_use]
+    pub fn status(&self) -> String {
+        self.subject("status")
+    }
+
+    /// The subject on which every replica and every agent is asked for its log.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        self.subject("logs")
+    }
+
+    /// The subject on which every replica and every agent is asked to log more, or less, for a while.
+    #[must_use]
+    pub fn log_level(&self) -> String {
+        self.subject("log-level")
+    }
+
+    /// The subject on which the agent of the node `id` is asked by `verb`.
+    #[must_use]
+    pub fn of_node(&self, id: &str, verb: &str) -> String {
+        self.subject(&format!("node.{}.{verb}", encode_key(id)))
     }
 
     /// Returns the subject of requests for a recorded decision.

@@ -298,6 +298,8 @@ fn size_of<T: Serialize>(value: &T) -> usize {
 
 /// The state of a node that has not reported within the liveness limit.
 pub const STALE: &str = "stale";
+/// The state of a node that waits until an administrator accepts it.
+pub const HELD: &str = "held";
 /// The state of a node that takes no new sessions.
 pub const CORDONED: &str = "cordoned";
 /// The state of a cordoned node that is being emptied and is not empty yet.
@@ -312,7 +314,7 @@ pub const FULL: &str = "full";
 pub const READY: &str = "ready";
 
 /// Every state of a node, in the order of [`state`]; a cordoned node is `draining` or `drained` where somebody waits.
-pub const STATES: [&str; 7] = [STALE, CORDONED, DRAINING, DRAINED, COOLING_DOWN, FULL, READY];
+pub const STATES: [&str; 8] = [STALE, HELD, CORDONED, DRAINING, DRAINED, COOLING_DOWN, FULL, READY];
 
 /// The state of a node that is being emptied. A node that does not list sessions is never known to be empty.
 #[must_use]

@@ -95,6 +95,11 @@ impl BucketFeed {
         Self::open(js, stream, subject, DeliverPolicy::All).await
     }
 
+    /// Opens a feed of the last message that the stream `stream` keeps on each subject of `filter`.
+    pub(super) async fn last_of_each(js: &Context, stream: &str, filter: String) -> Result<Self, FeedError> {
+        Self::open(js, stream, filter, DeliverPolicy::LastPerSubject).await
+    }
+
     async fn open(js: &Context, stream: &str, filter: String, from: DeliverPolicy) -> Result<Self, FeedError> {
         let failed = |reason: String| FeedError::Open { stream: stream.to_owned(), reason };
         let client = js.client();

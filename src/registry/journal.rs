@@ -34,6 +34,14 @@ pub enum NodeEvent {
     Left,
     /// The node's own description changed, beyond sessions and health.
     Changed,
+    /// The node missed as many reports as it may.
+    OutOfSync,
+    /// The node reports again after it was out of sync.
+    InSync,
+    /// An administrator accepted the node.
+    Accepted,
+    /// An administrator had the node forgotten.
+    Forgotten,
     /// An administrator took the node out of service.
     Cordoned,
     /// An administrator took the node out of service to empty the node.
@@ -72,8 +80,9 @@ pub struct KeptRecord {
 
 /// A store of records, oldest first, bounded by age and size.
 pub trait EventStore: Send + Sync + Debug {
-    /// Stores `record`, unless a record of the same identity was stored a short while ago.
-    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Stores `record`, unless a record of the same identity was stored a short while ago; returns whether the record was
+    /// stored now.
+    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Returns the last `limit` records of `node`, the newest last.
     fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<KeptRecord>, StoreError>>;
@@ -91,9 +100,20 @@ impl Journal {
     /// Starts a journal in `store`, written by a task that ends with `stop`, and with the last clone of the journal.
     #[must_use]
     pub fn start(store: Arc<dyn EventStore>, stop: CancellationToken) -> Self {
+        Self::start_telling(store, stop, None)
+    }
+
+    /// Starts a journal as [`Journal::start`] does, which passes each record on to `news` that no other replica stored
+    /// before: of several replicas a single one tells. A record that finds `news` full is not passed on.
+    #[must_use]
+    pub fn start_telling(
+        store: Arc<dyn EventStore>,
+        stop: CancellationToken,
+        news: Option<mpsc::Sender<HistoryRecord>>,
+    ) -> Self {
         let (queue, records) = mpsc::channel(QUEUE);
         let journal = Self { queue, store: Arc::clone(&store), dropped: Arc::default() };
-        let write = write(store, records, Arc::clone(&journal.dropped));
+        let write = write(store, records, Arc::clone(&journal.dropped), news);
         tokio::spawn(async move { stop.run_until_cancelled(write).await });
         journal
     }
@@ -121,11 +141,21 @@ impl Journal {
     }
 }
 
-async fn write(store: Arc<dyn EventStore>, mut records: mpsc::Receiver<HistoryRecord>, dropped: Arc<AtomicU64>) {
+async fn write(
+    store: Arc<dyn EventStore>,
+    mut records: mpsc::Receiver<HistoryRecord>,
+    dropped: Arc<AtomicU64>,
+    news: Option<mpsc::Sender<HistoryRecord>>,
+) {
     let mut well = true;
     while let Some(record) = records.recv().await {
         match keep(&*store, &record).await {
-            Ok(()) => well = true,
+            Ok(is_new) => {
+                well = true;
+                if let Some(news) = news.as_ref().filter(|_| is_new) {
+                    let _full = news.try_send(record);
+                }
+            }
             Err(error) => {
                 dropped.fetch_add(1, Ordering::Relaxed);
                 // Logged once per outage; the number of lost records is a metric.
@@ -137,7 +167,7 @@ async fn write(store: Arc<dyn EventStore>, mut records: mpsc::Receiver<HistoryRe
     }
 }
 
-async fn keep(store: &dyn EventStore, record: &HistoryRecord) -> Result<(), StoreError> {
+async fn keep(store: &dyn EventStore, record: &HistoryRecord) -> Result<bool, StoreError> {
     let mut pauses = Backoff::spread(Duration::from_millis(100), Duration::from_secs(2));
     let mut attempt = 1;
     loop {

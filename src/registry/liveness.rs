@@ -6,7 +6,7 @@
 //! replica. Rejected: letting the bucket's own expiry decide, which a watch does not see.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The time that a stale node stays known, so that an administrator sees the missing node.
@@ -14,11 +14,29 @@ pub const RETENTION: Duration = Duration::from_secs(60 * 60);
 /// The default time that a node may be silent.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
+/// The number of reports that a node may miss by default before the node is out of sync.
+pub const MAX_MISSED: u32 = 3;
+
+/// The last report of a node, as others may ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckIn {
+    /// The moment of the report.
+    pub at: Instant,
+    /// Whether the node missed so many reports that it is out of sync.
+    pub is_late: bool,
+}
+
+/// The last reports of all nodes, shared with those who ask.
+pub(super) type CheckIns = Arc<Mutex<BTreeMap<Arc<str>, CheckIn>>>;
+
 /// The nodes by the time of their last report.
 #[derive(Debug)]
 pub struct Liveness {
     limit: Duration,
     retention: Duration,
+    /// The number of reports that a node may miss before the node is out of sync.
+    max_missed: u32,
+    shared: CheckIns,
     clock: Listening,
     nodes: BTreeMap<Arc<str>, LastReport>,
     /// The same nodes by the moment at which they become stale or are forgotten.
@@ -32,6 +50,8 @@ pub enum Reported {
     Joined,
     /// The node had gone stale.
     Returned,
+    /// The node was out of sync.
+    Resumed,
     /// The node was known and not stale.
     Stayed,
 }
@@ -39,6 +59,15 @@ pub enum Reported {
 /// The consequence of a node's silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lapse {
+    /// The node missed as many reports as it may: the node is out of sync.
+    Late {
+        /// The node.
+        id: Arc<str>,
+        /// The length of the silence.
+        silent: Duration,
+        /// The number of missed reports.
+        missed: u32,
+    },
     /// The silence reached the limit: the node takes no sessions until the node reports again.
     Stale {
         /// The node.
@@ -58,7 +87,18 @@ pub enum Lapse {
 #[derive(Clone, Copy, Debug)]
 struct LastReport {
     at: Duration,
-    stale: bool,
+    standing: Standing,
+    /// The silence from which on the node is out of sync; [`Liveness::limit`] and more where it never is before it is
+    /// stale.
+    late_after: Duration,
+}
+
+/// What a node's silence has led to so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Fresh,
+    Late,
+    Stale,
 }
 
 /// A clock that stands still while nobody listens. Its readings are durations since the start.
@@ -73,7 +113,21 @@ impl Liveness {
     #[must_use]
     pub fn new(limit: Duration, retention: Duration) -> Self {
         let clock = Listening { counted: limit, since: None };
-        Self { limit, retention, clock, nodes: BTreeMap::new(), due: BTreeSet::new() }
+        let (nodes, due) = (BTreeMap::new(), BTreeSet::new());
+        Self { limit, retention, max_missed: MAX_MISSED, shared: CheckIns::default(), clock, nodes, due }
+    }
+
+    /// Sets the number of reports that a node may miss before the node is out of sync.
+    #[must_use]
+    pub fn with_max_missed(mut self, max_missed: u32) -> Self {
+        self.max_missed = max_missed;
+        self
+    }
+
+    /// Shares the last reports with those who hold `shared`.
+    pub(super) fn sharing(mut self, shared: CheckIns) -> Self {
+        self.shared = shared;
+        self
     }
 
     /// Counts silence against nodes from `now` on.
@@ -97,26 +151,54 @@ impl Liveness {
         let before = self.nodes.get(id).copied();
         // An old report that is read again while the view is rebuilt does not make a node's last report older.
         let at = before.map_or(at, |seen| seen.at.max(at));
-        self.place(id, before, LastReport { at, stale: false });
-        match before {
+        let late_after = before.map_or(self.limit, |seen| seen.late_after);
+        self.place(id, before, LastReport { at, standing: Standing::Fresh, late_after });
+        if let Some(at) = now.checked_sub(age) {
+            self.share(|shared| {
+                shared.insert(Arc::clone(id), CheckIn { at, is_late: false });
+            });
+        }
+        match before.map(|seen| seen.standing) {
             None => Reported::Joined,
-            Some(seen) if seen.stale => Reported::Returned,
-            Some(_) => Reported::Stayed,
+            Some(Standing::Stale) => Reported::Returned,
+            Some(Standing::Late) => Reported::Resumed,
+            Some(Standing::Fresh) => Reported::Stayed,
+        }
+    }
+
+    /// Sets the time between two reports of the node `id`: the node is out of sync when it has missed as many as it may
+    /// and the next one is late by half of that time. A node that does not tell the time is never out of sync before it is
+    /// stale.
+    pub fn expect(&mut self, id: &Arc<str>, interval: Option<Duration>) {
+        let Some(before) = self.nodes.get(id).copied() else { return };
+        let late_after = interval
+            .map_or(self.limit, |interval| interval.saturating_mul(self.max_missed).saturating_add(interval / 2));
+        if before.late_after != late_after {
+            self.place(id, Some(before), LastReport { late_after, ..before });
         }
     }
 
     /// Records that the last report of the node `id` is gone though the node did not announce its leaving: the node is
     /// stale from `now` on, without waiting for the limit. Returns `None` where the node is stale or unknown.
     pub fn vanished(&mut self, id: &Arc<str>, now: Instant) -> Option<Lapse> {
-        let before = self.nodes.get(id).copied().filter(|seen| !seen.stale)?;
-        self.place(id, Some(before), LastReport { at: before.at, stale: true });
+        let before = self.nodes.get(id).copied().filter(|seen| seen.standing != Standing::Stale)?;
+        self.place(id, Some(before), LastReport { standing: Standing::Stale, ..before });
         Some(Lapse::Stale { id: Arc::clone(id), silent: self.silent(before, now) })
+    }
+
+    /// Whether the node `id` is stale.
+    #[must_use]
+    pub fn is_stale(&self, id: &str) -> bool {
+        self.nodes.get(id).is_some_and(|seen| seen.standing == Standing::Stale)
     }
 
     /// Removes the node `id`, which left. Returns whether the node was known.
     pub fn left(&mut self, id: &str) -> bool {
         let Some((id, seen)) = self.nodes.remove_entry(id) else { return false };
-        self.due.remove(&(self.due_at(seen), id));
+        self.due.remove(&(self.due_at(seen), Arc::clone(&id)));
+        self.share(|shared| {
+            shared.remove(&id);
+        });
         true
     }
 
@@ -133,12 +215,24 @@ impl Liveness {
                 continue;
             };
             let silent = self.silent(seen, now);
-            if seen.stale {
-                self.left(&id);
-                lapses.push(Lapse::Forgotten { id, silent });
-            } else {
-                self.place(&id, Some(seen), LastReport { stale: true, ..seen });
-                lapses.push(Lapse::Stale { id, silent });
+            match seen.standing {
+                Standing::Stale => {
+                    self.left(&id);
+                    lapses.push(Lapse::Forgotten { id, silent });
+                }
+                Standing::Fresh if seen.late_after < self.limit => {
+                    self.place(&id, Some(seen), LastReport { standing: Standing::Late, ..seen });
+                    self.share(|shared| {
+                        if let Some(known) = shared.get_mut(&id) {
+                            known.is_late = true;
+                        }
+                    });
+                    lapses.push(Lapse::Late { id, silent, missed: self.max_missed });
+                }
+                Standing::Fresh | Standing::Late => {
+                    self.place(&id, Some(seen), LastReport { standing: Standing::Stale, ..seen });
+                    lapses.push(Lapse::Stale { id, silent });
+                }
             }
         }
         lapses
@@ -154,7 +248,7 @@ impl Liveness {
 
     /// Every node that is not stale.
     pub fn live(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.nodes.iter().filter(|(_, seen)| !seen.stale).map(|(id, _)| id)
+        self.nodes.iter().filter(|(_, seen)| seen.standing != Standing::Stale).map(|(id, _)| id)
     }
 
     fn place(&mut self, id: &Arc<str>, before: Option<LastReport>, seen: LastReport) {
@@ -166,7 +260,16 @@ impl Liveness {
     }
 
     fn due_at(&self, seen: LastReport) -> Duration {
-        seen.at + self.limit + if seen.stale { self.retention } else { Duration::ZERO }
+        seen.at
+            + match seen.standing {
+                Standing::Fresh => self.limit.min(seen.late_after),
+                Standing::Late => self.limit,
+                Standing::Stale => self.limit + self.retention,
+            }
+    }
+
+    fn share(&self, write: impl FnOnce(&mut BTreeMap<Arc<str>, CheckIn>)) {
+        write(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn silent(&self, seen: LastReport, now: Instant) -> Duration {
@@ -271,6 +374,28 @@ mod tests {
         liveness.forgive(now, Duration::from_secs(950));
         assert_eq!(liveness.lapsed(now), []);
         assert_eq!(liveness.lapsed(hand.forward(40)), [stale(&a, 90)]);
+    }
+
+    #[test]
+    fn a_node_that_misses_reports_is_late_before_it_is_stale() {
+        let (liveness, mut hand, a) = setup();
+        let shared = CheckIns::default();
+        let mut liveness = liveness.with_max_missed(3).sharing(Arc::clone(&shared));
+        liveness.reported(&a, hand.0, Duration::ZERO);
+        liveness.expect(&a, Some(Duration::from_secs(10)));
+        assert_eq!(liveness.lapsed(hand.forward(34)), []);
+        let late = Lapse::Late { id: Arc::clone(&a), silent: Duration::from_secs(35), missed: 3 };
+        assert_eq!(liveness.lapsed(hand.forward(1)), [late]);
+        assert!(shared.lock().unwrap()[&a].is_late);
+        assert_eq!(liveness.live().count(), 1, "it may be chosen all the same");
+        assert_eq!(liveness.reported(&a, hand.0, Duration::ZERO), Reported::Resumed);
+        assert!(!shared.lock().unwrap()[&a].is_late);
+        assert!(matches!(liveness.lapsed(hand.forward(100)).as_slice(), [Lapse::Late { .. }, Lapse::Stale { .. }]));
+        assert_eq!(liveness.reported(&a, hand.0, Duration::ZERO), Reported::Returned);
+        // As rare as the limit allows, a report is never late before the node is stale.
+        liveness.expect(&a, Some(Duration::from_secs(45)));
+        assert_eq!(liveness.lapsed(hand.forward(95)), [stale(&a, 95)]);
+        assert!(liveness.left("a") && shared.lock().unwrap().is_empty());
     }
 
     #[test]

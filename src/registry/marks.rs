@@ -40,6 +40,12 @@ pub struct Mark {
     /// The cool-down: a start failed on the node a short while ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooling_down: Option<CoolDown>,
+    /// The acceptance: where new nodes are held, a node without it takes no sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<MarkAuthor>,
+    /// The end of the node's membership: every replica that hears nothing of the node drops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<MarkAuthor>,
     /// The fields that another release keeps here.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -132,6 +138,12 @@ impl Mark {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.cordoned.is_some() && self.draining.is_some()
+    }
+
+    /// Whether the node takes no new sessions; `holds` says that nodes are held that nobody accepted.
+    #[must_use]
+    pub fn keeps_out(&self, holds: bool) -> bool {
+        self.cordoned.is_some() || (holds && self.accepted.is_none())
     }
 
     fn is_empty(&self) -> bool {
@@ -240,6 +252,32 @@ impl MarkBook {
     /// As [`MarkBook::cordon`].
     pub async fn uncordon(&self, node: &str) -> Result<Edited, MarkError> {
         self.edit(node, true, |mark| (mark.cordoned, mark.draining, mark.cooling_down) = (None, None, None)).await
+    }
+
+    /// Accepts `node`, which may not have reported yet.
+    ///
+    /// # Errors
+    /// As [`MarkBook::cordon`].
+    pub async fn accept(&self, node: &str, author: MarkAuthor) -> Result<Edited, MarkError> {
+        let author = author.bounded();
+        self.edit(node, true, |mark| {
+            mark.forgotten = None;
+            author.put(&mut mark.accepted);
+        })
+        .await
+    }
+
+    /// Removes all marks of `node`, its acceptance with them, and marks the node as forgotten.
+    ///
+    /// # Errors
+    /// As [`MarkBook::cordon`].
+    pub async fn forget(&self, node: &str, author: MarkAuthor) -> Result<Edited, MarkError> {
+        let author = author.bounded();
+        self.edit(node, true, |mark| {
+            let other = std::mem::take(&mut mark.other);
+            *mark = Mark { forgotten: Some(author.clone()), other, ..Mark::default() };
+        })
+        .await
     }
 
     /// Lets `node` cool down from the time in `author` on: for `pause_ms` after the first failed start, for twice as

@@ -236,14 +236,15 @@ impl DocumentStore for MemoryStore {
 }
 
 impl EventStore for MemoryStore {
-    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             let mut buckets = self.buckets();
-            if buckets.events.iter().all(|(identity, _)| *identity != record.identity) {
+            let is_new = buckets.events.iter().all(|(identity, _)| *identity != record.identity);
+            if is_new {
                 let kept = KeptRecord { at_ms: buckets.now_ms, record: record.clone() };
                 buckets.events.push((record.identity.clone(), kept));
             }
-            Ok(())
+            Ok(is_new)
         })
     }
 

@@ -7,22 +7,25 @@
 //! own node and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tracing::{info, warn};
 
+mod lapses;
+mod marking;
+
 use super::RegistryEvent;
 use super::cooling::CoolingNodes;
 use super::journal::{HistoryRecord, NodeEvent};
 use super::known::Known;
-use super::liveness::{Lapse, Liveness, Reported};
-use super::marks::{CoolDown, Mark};
+use super::liveness::{Liveness, Reported};
+use super::marks::Mark;
 use super::refusals::Refusals;
 use crate::clock::Now;
-use crate::model::{Change, Marks, Report};
+use crate::model::{Change, Report};
 use crate::nats::subjects::decode_key;
 
 /// The longest time between two calls of the mirror. A gap of more than [`FROZEN`] means that this process did not run,
@@ -65,7 +68,7 @@ pub(super) enum Output {
     /// A record for the history.
     Note(HistoryRecord),
     /// A mark to be written again: the store lost the mark together with the bucket.
-    Restore(Arc<str>, Mark),
+    Restore(Arc<str>, Box<Mark>),
 }
 
 /// The cluster as read from the buckets.
@@ -78,6 +81,8 @@ pub(super) struct ClusterMirror {
     lost_marks: BTreeSet<Arc<str>>,
     cooling: CoolingNodes,
     longest_pause: LongestPause,
+    /// Whether nodes are held that nobody accepted.
+    holds: bool,
     refusals: Refusals,
     incarnation: Option<Incarnation>,
     round: Option<MirrorRound>,
@@ -92,6 +97,8 @@ struct MirrorRound {
     incarnation: Incarnation,
     /// The time at which the broker stored each node's report, in Unix milliseconds.
     nodes: BTreeMap<Arc<str>, i64>,
+    /// The time between two reports of each node, where its agent tells that.
+    intervals: BTreeMap<Arc<str>, Option<Duration>>,
     marks: BTreeSet<Arc<str>>,
     joined: Vec<Arc<str>>,
     /// The nodes with a document that cannot be read: that is no sign of life, and none of absence.
@@ -107,6 +114,7 @@ impl ClusterMirror {
             lost_marks: BTreeSet::new(),
             cooling: CoolingNodes::default(),
             longest_pause,
+            holds: false,
             refusals: Refusals::default(),
             incarnation: None,
             round: None,
@@ -114,6 +122,12 @@ impl ClusterMirror {
             lost: None,
             outputs: Vec::new(),
         }
+    }
+
+    /// Sets whether nodes are held that nobody accepted.
+    pub(super) fn holding(mut self, holds: bool) -> Self {
+        self.holds = holds;
+        self
     }
 
     /// Begins a round: both buckets, in the given incarnation, are read from the start.
@@ -137,6 +151,7 @@ impl ClusterMirror {
             if self.liveness.reported(id, now.instant, age) == Reported::Returned {
                 self.note_of(id, NodeEvent::Joined, String::new());
             }
+            self.liveness.expect(id, round.intervals.get(id).copied().flatten());
         }
         let before = self.incarnation.replace(round.incarnation.clone());
         self.settle_nodes(&round, now);
@@ -270,25 +285,37 @@ impl ClusterMirror {
         let known = Known::new(Arc::clone(&report), place, before.as_ref(), now.instant);
         let changed = before.as_ref().map(|before| known.differences(before)).unwrap_or_default();
         self.nodes.insert(Arc::clone(id), known);
+        let interval = report.agent().interval_ms.map(Duration::from_millis);
+        if before.is_none() && self.holds {
+            // First: no node is offered before it is known to be held.
+            let in_force = self.in_force(id, &self.mark_of(id));
+            self.event(RegistryEvent::Change(Change::Mark(Arc::clone(id), in_force)));
+        }
         self.event(RegistryEvent::Change(Change::Report(report)));
         if !changed.is_empty() {
             self.note_of(id, NodeEvent::Changed, changed.join(", "));
         }
         if let Some(round) = &mut self.round {
             round.nodes.insert(Arc::clone(id), entry.stored_ms);
+            round.intervals.insert(Arc::clone(id), interval);
             if before.is_none() {
                 round.joined.push(Arc::clone(id));
             }
             return;
         }
-        let happened = match self.liveness.reported(id, now.instant, Duration::ZERO) {
+        let reported = self.liveness.reported(id, now.instant, Duration::ZERO);
+        self.liveness.expect(id, interval);
+        let happened = match reported {
             Reported::Joined => "node joined",
             Reported::Returned => "node is back",
+            Reported::Resumed => return self.resumed(id),
             Reported::Stayed => return,
         };
         let address = self.nodes.get(id).map(Known::address).unwrap_or_default();
-        info!(node = %id, address, "{happened}: `{id}`");
-        self.note_of(id, NodeEvent::Joined, String::new());
+        let held = self.holds && self.mark_of(id).accepted.is_none();
+        let waits = if held { "held: `whither nodes accept` lets it take sessions" } else { "" };
+        info!(node = %id, address, waits, "{happened}: `{id}`");
+        self.note_of(id, NodeEvent::Joined, waits.to_owned());
     }
 
     fn node_left(&mut self, id: &Arc<str>) {
@@ -304,25 +331,6 @@ impl ClusterMirror {
         }
     }
 
-    fn lapse(&mut self, lapse: Lapse) {
-        match lapse {
-            Lapse::Stale { id, silent } => {
-                let seconds = silent.as_secs();
-                let reason = format!("has not reported for {seconds} s");
-                let address = self.nodes.get(&id).map(Known::address).unwrap_or_default();
-                warn!(node = %id, address, seconds, "node left: `{id}` {address} {reason}");
-                self.note_of(&id, NodeEvent::Left, reason);
-                self.event(RegistryEvent::Change(Change::Stale(id)));
-            }
-            Lapse::Forgotten { id, silent } => {
-                let seconds = silent.as_secs();
-                info!(node = %id, seconds, "node forgotten: `{id}` has not reported for {seconds} s");
-                self.nodes.remove(&id);
-                self.event(RegistryEvent::Change(Change::Remove(id)));
-            }
-        }
-    }
-
     /// Settles the nodes that a round did not see. Where the bucket of the round held their reports, those expired. A
     /// bucket that was made since then never held those reports, however often the bucket is read, so the nodes keep
     /// the time that they have left.
@@ -335,69 +343,6 @@ impl ClusterMirror {
                 self.lapse(lapse);
             }
         }
-    }
-
-    /// Settles the marks that a round did not see. Where the bucket held them, somebody purged them; with a new bucket
-    /// they were lost, and a cordon must outlive that: the mark is written again, and again where that did not succeed
-    /// before the next round.
-    fn settle_marks(&mut self, round: &MirrorRound, before: Option<&Incarnation>, now: Now) {
-        let Some(before) = before else { return };
-        let unseen: Vec<(Arc<str>, Mark)> =
-            self.shared_marks(|marks| marks.iter().filter(|(id, _)| !round.marks.contains(*id)).map(owned).collect());
-        let is_other = before.marks != round.incarnation.marks;
-        for (id, mark) in unseen {
-            if !is_other && !self.lost_marks.contains(&id) {
-                self.set_mark(&id, Mark::default(), now);
-            } else {
-                self.lost_marks.insert(Arc::clone(&id));
-                self.outputs.push(Output::Restore(id, mark));
-            }
-        }
-    }
-
-    /// Takes in the mark of `id`. A cool-down counts once: the same mark read again begins no new pause.
-    fn set_mark(&mut self, id: &Arc<str>, mark: Mark, now: Now) {
-        let before = self.mark_of(id);
-        if before == mark {
-            return;
-        }
-        if before.cooling_down != mark.cooling_down {
-            let end = mark.cooling_down.as_ref().and_then(|cool_down| self.end_of(cool_down, now));
-            self.cooling.set(id, end);
-        }
-        let in_force = self.in_force(id, &mark);
-        self.shared_marks(|marks| {
-            marks.remove(id);
-            if mark != Mark::default() {
-                marks.insert(Arc::clone(id), mark);
-            }
-        });
-        self.event(RegistryEvent::Change(Change::Mark(Arc::clone(id), in_force)));
-    }
-
-    /// The end of `cool_down`; `None` where the cool-down is over. Never later than this replica's own longest pause,
-    /// whichever clock wrote the mark. A mark read between rounds has just been written; a mark read during a round
-    /// may have been stored for long.
-    fn end_of(&self, cool_down: &CoolDown, now: Now) -> Option<Instant> {
-        let left_ms = match self.round {
-            None => cool_down.from_now_ms(now.unix_ms),
-            Some(_) => cool_down.left_ms(now.unix_ms),
-        };
-        let left_ms = left_ms.min(self.longest_pause.load(Ordering::Relaxed));
-        now.instant.checked_add(Duration::from_millis(left_ms)).filter(|end| *end > now.instant)
-    }
-
-    /// The consequences of `mark`, the mark of `id`, for placements now.
-    fn in_force(&self, id: &str, mark: &Mark) -> Marks {
-        Marks { cordoned: mark.cordoned.is_some(), cooling_down: self.cooling.is_on(id) }
-    }
-
-    fn mark_of(&self, id: &str) -> Mark {
-        self.shared_marks(|marks| marks.get(id).cloned().unwrap_or_default())
-    }
-
-    fn shared_marks<T>(&self, read: impl FnOnce(&mut BTreeMap<Arc<str>, Mark>) -> T) -> T {
-        read(&mut self.marks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn refuse(&mut self, node: Option<Arc<str>>, key: String, reason: &dyn std::fmt::Display, now: Now) {
@@ -434,8 +379,4 @@ impl ClusterMirror {
     fn event(&mut self, event: RegistryEvent) {
         self.outputs.push(Output::Event(event));
     }
-}
-
-fn owned((id, mark): (&Arc<str>, &Mark)) -> (Arc<str>, Mark) {
-    (Arc::clone(id), mark.clone())
 }

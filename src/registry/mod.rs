@@ -45,7 +45,7 @@ use claims::ClaimBook;
 use documents::StoreError;
 use freshness::Freshness;
 use journal::{EventStore, HistoryRecord, Journal, KeptRecord, NodeEvent};
-use liveness::Liveness;
+use liveness::{CheckIn, CheckIns, Liveness};
 use marks::{Edited, Mark, MarkAuthor, MarkBook, MarkError};
 use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
@@ -97,6 +97,12 @@ pub struct RegistrySettings {
     pub liveness: Duration,
     /// The time that a stale node stays known.
     pub retention: Duration,
+    /// The number of reports that a node may miss before the node is out of sync.
+    pub max_missed: u32,
+    /// Whether nodes are held that nobody accepted.
+    pub holds: bool,
+    /// Where new records of the history go to, beside the store.
+    pub news: Option<mpsc::Sender<HistoryRecord>>,
     /// The storage of buckets that are missing and have to be made.
     pub keeping: Keeping,
 }
@@ -123,6 +129,8 @@ pub struct Registry {
     journal: Journal,
     marks: SharedMarks,
     longest_pause: LongestPause,
+    check_ins: CheckIns,
+    holds: bool,
     figures: Arc<RegistryCounters>,
 }
 
@@ -132,6 +140,9 @@ impl Default for RegistrySettings {
             namespace: Namespace::default(),
             liveness: liveness::LIMIT,
             retention: liveness::RETENTION,
+            max_missed: liveness::MAX_MISSED,
+            holds: false,
+            news: None,
             keeping: Keeping::default(),
         }
     }
@@ -151,6 +162,14 @@ pub async fn history(
     EventStore::read(&store, node, limit).await
 }
 
+/// Reads the last record of each node's history straight from the bus, for a command.
+///
+/// # Errors
+/// As [`history`].
+pub async fn last_records(bus: &Bus, namespace: &Namespace) -> Result<Vec<KeptRecord>, StoreError> {
+    JetStreamEvents::new(jetstream::context(bus), namespace.clone()).last_events().await
+}
+
 impl Registry {
     /// Starts the registry of the cluster on `bus`, kept by a task until `stop` or until the receiver is dropped. Must
     /// be called where tokio runs.
@@ -166,11 +185,16 @@ impl Registry {
         let claims = ClaimBook::new(documents(namespace.claims_bucket()));
         let assignments = AssignmentBook::new(documents(namespace.assignments_bucket()));
         let events = Arc::new(JetStreamEvents::new(js.clone(), namespace.clone()));
-        let registry = Self::with(book, claims, assignments, Journal::start(events, stop.child_token()));
+        let journal = Journal::start_telling(events, stop.child_token(), settings.news.clone());
+        let registry = Self { holds: settings.holds, ..Self::with(book, claims, assignments, journal) };
         let (events, receiver) = mpsc::channel(EVENTS);
         let watch = RegistryWatch {
             bus: bus.clone(),
-            mirror: registry.mirror(Liveness::new(settings.liveness, settings.retention)),
+            mirror: registry.mirror(
+                Liveness::new(settings.liveness, settings.retention)
+                    .with_max_missed(settings.max_missed)
+                    .sharing(Arc::clone(&registry.check_ins)),
+            ),
             settings,
             marks: registry.book.clone(),
             assignments: WatchedAssignments::new(registry.assignments.clone()),
@@ -214,6 +238,36 @@ impl Registry {
     pub async fn uncordon(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
         let edited = self.book.uncordon(node).await?;
         Ok(self.noted(node, edited, NodeEvent::Uncordoned, author))
+    }
+
+    /// Accepts `node`, so that it takes sessions where new nodes are held.
+    ///
+    /// # Errors
+    /// As [`Registry::cordon`].
+    pub async fn accept(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
+        let edited = self.book.accept(node, author.clone()).await?;
+        Ok(self.noted(node, edited, NodeEvent::Accepted, author))
+    }
+
+    /// Removes all marks of `node`, and has every replica drop the node that hears nothing of it.
+    ///
+    /// # Errors
+    /// As [`Registry::cordon`].
+    pub async fn forget(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
+        let edited = self.book.forget(node, author.clone()).await?;
+        Ok(self.noted(node, edited, NodeEvent::Forgotten, author))
+    }
+
+    /// Whether `node` is held: it reports, and waits to be accepted.
+    #[must_use]
+    pub fn is_held(&self, node: &str) -> bool {
+        self.holds && self.mark(node).is_none_or(|mark| mark.accepted.is_none())
+    }
+
+    /// Whether a node with `mark` takes no new sessions.
+    #[must_use]
+    pub fn keeps_out(&self, mark: &Mark) -> bool {
+        mark.keeps_out(self.holds)
     }
 
     /// Lets `node` cool down after a start that failed there, as [`MarkBook::cool_down`] describes.
@@ -263,6 +317,19 @@ impl Registry {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns the last report of `node`, as far as this replica read it.
+    #[must_use]
+    pub fn check_in(&self, node: &str) -> Option<CheckIn> {
+        self.check_ins.lock().unwrap_or_else(PoisonError::into_inner).get(node).copied()
+    }
+
+    /// Returns the nodes that are out of sync.
+    #[must_use]
+    pub fn late(&self) -> Vec<Arc<str>> {
+        let check_ins = self.check_ins.lock().unwrap_or_else(PoisonError::into_inner);
+        check_ins.iter().filter(|(_, check_in)| check_in.is_late).map(|(node, _)| Arc::clone(node)).collect()
+    }
+
     /// The number of documents that were refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
@@ -303,20 +370,23 @@ impl Registry {
 
     fn with(book: MarkBook, claims: ClaimBook, assignments: AssignmentBook, journal: Journal) -> Self {
         let longest_pause = Arc::new(AtomicU64::new(marks::longest_pause_ms(USUAL_PAUSE_MS)));
+        let (marks, check_ins) = (SharedMarks::default(), CheckIns::default());
         Self {
             book,
             claims,
             assignments,
             journal,
-            marks: SharedMarks::default(),
+            marks,
             longest_pause,
+            check_ins,
+            holds: false,
             figures: Arc::default(),
         }
     }
 
     /// Creates a mirror that shares the marks with this registry.
     fn mirror(&self, liveness: Liveness) -> ClusterMirror {
-        ClusterMirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause))
+        ClusterMirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause)).holding(self.holds)
     }
 
     fn noted(&self, node: &str, edited: Edited, event: NodeEvent, author: MarkAuthor) -> Mark {

@@ -140,20 +140,34 @@ impl JetStreamEvents {
         Self { js, namespace }
     }
 
-    async fn append_event(&self, record: &HistoryRecord) -> Result<(), StoreError> {
+    async fn append_event(&self, record: &HistoryRecord) -> Result<bool, StoreError> {
         let text = serde_json::to_vec(record).map_err(store_error)?;
         let mut headers = HeaderMap::new();
         // An id is any text; a header must not be.
         headers.insert(NATS_MESSAGE_ID, encode_key(&record.identity).as_str());
         let message = PublishMessage::build().payload(text.into()).headers(headers);
         let sent = self.js.send_publish(self.namespace.events_of(&record.node), message).await.map_err(store_error)?;
-        sent.await.map(drop).map_err(store_error)
+        sent.await.map(|ack| !ack.duplicate).map_err(store_error)
     }
 
     async fn read_events(&self, node: &str, limit: usize) -> Result<Vec<KeptRecord>, StoreError> {
         let mut feed = BucketFeed::history(&self.js, &self.namespace.events_stream(), self.namespace.events_of(node))
             .await
             .map_err(store_error)?;
+        let mut history = Self::read_feed(&mut feed).await?;
+        let surplus = history.len().saturating_sub(limit);
+        history.drain(..surplus);
+        Ok(history)
+    }
+
+    /// Returns the last record of each node.
+    pub(super) async fn last_events(&self) -> Result<Vec<KeptRecord>, StoreError> {
+        let (stream, filter) = (self.namespace.events_stream(), self.namespace.events_filter());
+        let mut feed = BucketFeed::last_of_each(&self.js, &stream, filter).await.map_err(store_error)?;
+        within(Self::read_feed(&mut feed)).await
+    }
+
+    async fn read_feed(feed: &mut BucketFeed) -> Result<Vec<KeptRecord>, StoreError> {
         let mut history = Vec::new();
         while let Delivery::Entry(entry) = feed.next().await.map_err(store_error)? {
             let text = entry.value.unwrap_or_default();
@@ -162,8 +176,6 @@ impl JetStreamEvents {
                 history.push(KeptRecord { at_ms: entry.stored_ms, record });
             }
         }
-        let surplus = history.len().saturating_sub(limit);
-        history.drain(..surplus);
         Ok(history)
     }
 }
@@ -184,7 +196,7 @@ impl DocumentStore for JetStreamDocuments {
 }
 
 impl EventStore for JetStreamEvents {
-    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move { within(self.append_event(record)).await })
     }
 

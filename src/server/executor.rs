@@ -169,12 +169,14 @@ impl Executor {
                 MarkKind::Drain => ("draining", registry.drain(&node, word).await),
                 MarkKind::Cordon => ("cordoned", registry.cordon(&node, word).await),
                 MarkKind::Uncordon => ("uncordoned", registry.uncordon(&node, word).await),
+                MarkKind::Accept => ("accepted", registry.accept(&node, word).await),
+                MarkKind::Forget => ("forgotten", registry.forget(&node, word).await),
             };
             let outgoing = match written {
                 Ok(mark) => {
                     let told = serde_json::json!({"node": node, "state": state});
                     let cooling_down = was_cooling && mark.cooling_down.is_some();
-                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down };
+                    let marks = Marks { cordoned: registry.keeps_out(&mark), cooling_down };
                     drop(events.send(FrontEvent::Marked(node, marks)).await);
                     Outgoing::new(&incoming, told.to_string().into(), None)
                 }
@@ -224,7 +226,7 @@ impl Executor {
         tokio::spawn(async move {
             match registry.cool_down(&node, pause_ms, word).await {
                 Ok(Edited { mark, revision: Some(_) }) => {
-                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
+                    let marks = Marks { cordoned: registry.keeps_out(&mark), cooling_down: pause_ms > 0 };
                     drop(events.send(FrontEvent::Marked(node, marks)).await);
                 }
                 // The node cools down already.

@@ -1,4 +1,4 @@
-//! The small HTTP port: `/healthz`, `/readyz`, `/metrics`. For this machine only; the port takes no placement requests.
+//! The small HTTP port: `/healthz`, `/readyz`, `/metrics`, `/api/status`. For this machine only; the port takes no placement requests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
+use crate::front::status::ReplicaStatus;
 use crate::log;
 use crate::nats::{Link, LinkState};
 use crate::pulse::Pulse;
@@ -58,6 +59,7 @@ pub async fn serve(listener: TcpListener, page: HealthPage) -> std::io::Result<(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(figures))
+        .route("/api/status", get(status))
         .with_state(page);
     connections::serve(listener, routes, ConnectionLimits::of_this_process()).await
 }
@@ -74,6 +76,21 @@ async fn readyz(State(shown): State<HealthPage>) -> impl IntoResponse {
     let health = present(&shown);
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health))
+}
+
+/// The whole status: 200 where requests can be decided, whatever else may be wrong, and 503 where they cannot.
+async fn status(State(shown): State<HealthPage>) -> impl IntoResponse {
+    let health = present(&shown);
+    let mut status = ReplicaStatus::clone(&health.status);
+    status.view.age_ms = health.view_age_ms;
+    if !health.bus && status.view.is_kept {
+        status.view.is_kept = false;
+        status.problems.push("NATS is not connected".to_owned());
+    }
+    status.problems.extend(stuck(&shown.pulse));
+    status.ready = health.ready;
+    let code = if status.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(status))
 }
 
 /// Returns the present health; some fields change with time and not by events.

@@ -12,6 +12,7 @@ pub mod error;
 mod executor;
 pub mod http;
 mod inbox;
+mod notify;
 mod processes;
 mod readiness;
 mod reload;

@@ -10,11 +10,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Namespace};
+use crate::config::{Config, Namespace, NewNodes};
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::host;
+use crate::nats::logs::{self, LogProcess};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::micro::ServiceIdentity;
 use crate::nats::peers::{self, PeerMessage};
@@ -22,12 +23,13 @@ use crate::nats::service::{self, MicroService, Stats};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, frozen};
 use crate::pulse::{self, Pulse};
+use crate::registry::journal::HistoryRecord;
 use crate::registry::{Registry, RegistrySettings};
 use crate::system_clock::now;
 
 use super::error::ServiceError;
 use super::starts::StartTasks;
-use super::{EffectSinks, Executor, Inbox, http};
+use super::{EffectSinks, Executor, Inbox, http, notify};
 
 /// The most requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
@@ -96,6 +98,9 @@ impl ServiceParts<'_> {
         let settings = RegistrySettings {
             namespace: namespace.clone(),
             liveness: Duration::from_secs(u64::from(config.service.liveness_s)),
+            max_missed: config.service.max_missed,
+            holds: config.service.new_nodes == NewNodes::Hold,
+            news: news(&config.service.notify),
             keeping: config.nats.keeping,
             ..RegistrySettings::default()
         };
@@ -115,6 +120,7 @@ impl ServiceParts<'_> {
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let sinks = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
+        let front = front.on_host(&host::name());
         let starts = StartTasks::new(&bus, namespace.clone(), replies.clone(), Arc::clone(&metrics));
         let executor = Executor::new(registry.clone(), Arc::clone(&metrics), sinks, links, starts.clone());
         let replica = front.replica().to_owned();
@@ -163,6 +169,8 @@ impl RunningService {
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages));
         let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(refused)?;
+        let process = LogProcess { kind: "serve", name: replica, host: host::name() };
+        tokio::spawn(logs::serve(self.view.clone(), namespace.clone(), process));
         tracing::info!(servers = self.bus.servers(), "answering");
         Ok(service)
     }
@@ -236,6 +244,14 @@ async fn drain(service: Option<MicroService>) {
     if tokio::time::timeout(LAST_MESSAGES, service.drain()).await.is_err() {
         tracing::warn!("NATS did not hand over what it still had in time");
     }
+}
+
+/// Returns a channel for what happens to nodes, from which `program` is told; `None` where there is no program.
+fn news(program: &[String]) -> Option<mpsc::Sender<HistoryRecord>> {
+    let program = Some(program.to_vec()).filter(|program| !program.is_empty())?;
+    let (news, events) = mpsc::channel(notify::EVENTS_WAITING);
+    tokio::spawn(notify::tell(program, events));
+    Some(news)
 }
 
 /// Returns a channel for the places that were not taken, from which they are passed to the front.

@@ -78,7 +78,7 @@ pub async fn run(
         None => None,
     };
     if let Some(address) = listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
-        tracing::info!(%address, "http: /healthz, /readyz, /metrics");
+        tracing::info!(%address, "http: /healthz, /readyz, /metrics, /api/status");
     }
     let bus = Bus::open(&connection).await?;
     // Requests may come faster than they are read, and the server then drops the connection; the view must be

@@ -166,6 +166,7 @@ fn every_figure_is_read_from_its_own_key() {
     let (service, limits) = (&config.service, &config.limits);
     let read = [
         service.liveness_s,
+        service.max_missed,
         service.reservation_s,
         service.reservation_max_s,
         service.max_pending,
@@ -228,7 +229,7 @@ fn unknown_keys_are_refused_with_the_one_that_was_meant() {
             &["5:1: unknown key `script_ms` in `service`", "belongs in `[limits]`"],
             &[
                 "6:1: unknown key `banana`",
-                "there are: timezone, environment, user_names, capacity, cooldown, strict_requests",
+                "there are: timezone, environment, notify, new_nodes, user_names, capacity, cooldown, strict_requests",
             ],
             &["8:1: unknown key `step` in `chain.x`", "did you mean `steps`?"],
             &["9:10: a step needs `script` or `builtin`"],

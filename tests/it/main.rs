@@ -42,6 +42,7 @@ mod service;
 mod simulate;
 mod ssh;
 mod starts;
+mod status;
 mod storm;
 mod storm_bench;
 mod suite;

@@ -6,6 +6,7 @@ mod frozen;
 mod gossip;
 mod group;
 mod paused;
+mod releases;
 mod requests;
 mod strict;
 mod waiting;

@@ -1,7 +1,7 @@
 //! What an agent reads of its machine: lists of sessions, records of logins; up to the document that it reports.
 
 use serde_json::{Map, Value, json};
-use whither::agent::report::{NodeIdentity, ReportParts, compose};
+use whither::agent::report::{AgentRunFacts, NodeIdentity, ReportParts, compose};
 use whither::agent::{logins, sessions};
 use whither::model::Report;
 use whither::model::report::{MAX_DOCUMENT_BYTES, MAX_SESSIONS};
@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8]) {
     let identity = NodeIdentity { id: "a".to_owned(), hostname: "host-a".to_owned(), ..NodeIdentity::default() };
     let metrics = Map::from_iter([("printed".to_owned(), json!({"first": sessions.first()}))]);
     let parts = ReportParts {
-        run: "run",
+        run: &AgentRunFacts { name: "run".to_owned(), ..AgentRunFacts::default() },
         identity: &identity,
         health: json!({"mem": {"free": 5}}),
         sessions: Some(&sessions),

@@ -2,7 +2,7 @@
 
 /// Nanoseconds as `250 ns`, `6.02 µs`, `31.4 ms`, `2.00 s`.
 #[must_use]
-pub(super) fn duration(ns: u64) -> String {
+pub(in crate::cli) fn duration(ns: u64) -> String {
     scaled(ns as f64, 1000.0, &[" ns", " µs", " ms", " s"])
 }
 
@@ -16,6 +16,18 @@ pub(in crate::cli) fn rate(per_second: f64) -> String {
 #[must_use]
 pub(in crate::cli) fn bytes(bytes: u64) -> String {
     scaled(bytes as f64, 1024.0, &[" B", " KiB", " MiB", " GiB"])
+}
+
+/// Renders a long time by its two largest units: `45 s`, `12 min`, `3 h 20 min`, `5 d 2 h`.
+#[must_use]
+pub(in crate::cli) fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min"),
+        3600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
 }
 
 /// Renders a whole number, with commas between the thousands.

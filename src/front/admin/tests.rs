@@ -216,3 +216,20 @@ fn an_empty_message_asks_as_an_empty_object_does() {
     harness.tell(FrontEvent::Request(Incoming { payload: " \n".into(), ..incoming }));
     assert_eq!(ids(&harness.reply(number)), ["a"]);
 }
+
+#[test]
+fn a_node_that_reports_is_not_forgotten_and_one_that_nobody_knows_may_be_accepted() {
+    let mut harness = Harness::new(setup(), &["a", "b"]);
+    harness.change(Change::Stale("b".into()));
+    let number = harness.send(Verb::Forget, &json!({"node": "a"}));
+    let (name, message) = harness.failure(number);
+    assert!(name == "bad-request" && message.contains("stop its agent first"), "{message}");
+    harness.send(Verb::Forget, &json!({"node": "b", "by": "eve"}));
+    harness.send(Verb::Forget, &json!({"node": "gone"}));
+    harness.send(Verb::Accept, &json!({"node": "new", "reason": "racked"}));
+    let kinds: Vec<_> = marks(&mut harness).into_iter().map(|(node, kind, ..)| (node, kind)).collect();
+    let expected = [("b", MarkKind::Forget), ("gone", MarkKind::Forget), ("new", MarkKind::Accept)];
+    assert_eq!(kinds, expected.map(|(node, kind)| (node.to_owned(), kind)));
+    let number = harness.send(Verb::Accept, &json!({"nodes": ["a"]}));
+    assert_eq!(harness.failure(number).0, "bad-request");
+}

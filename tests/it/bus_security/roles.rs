@@ -72,6 +72,34 @@ async fn each_role_does_its_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_sees_status_and_logs_of_all_and_asks_each_agent() {
+    let nats = one_server();
+    let site = Site::start(&[nats.url()], "").await;
+    let status = site.command("admin", &["status"]);
+    assert!(status.code == Some(0) && status.stdout.contains("2 nodes (2 ready)"), "{status:?}");
+    // Agents are in an account of their own, from which all of their answers come back.
+    let logs = site.command("admin", &["logs"]);
+    for words in [" serve/", " agent/node-1 ", " agent/node-2 ", "node `node-2` is in the cluster"] {
+        assert!(logs.stdout.contains(words), "{words}: {logs:?}");
+    }
+    assert!(!logs.stderr.contains("answered"), "{}", logs.stderr);
+    let level = site.command("admin", &["log-level", "debug", "--for", "1m"]);
+    assert_eq!((level.code, level.stdout.lines().count()), (Some(0), 3), "{level:?}");
+    let admin = Login::of(&nats.url(), "admin").await;
+    for node in ["node-1", "node-2"] {
+        let answer = ask(&admin.client, &format!("whither.node.{node}.ping"), &json!({})).await.body;
+        assert_eq!((&answer["node"], answer["reported"]["revision"].is_u64()), (&node.into(), true), "{answer}");
+    }
+    for refused in [&["status"][..], &["logs"], &["log-level", "debug"]] {
+        let told = site.command("launcher", refused);
+        assert!(told.code == Some(1) && told.stderr.contains("this login may not use whither."), "{told:?}");
+    }
+    for running in site.agents.iter().chain([&site.service]) {
+        assert!(!running.log().contains("Violation"), "{}", running.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_freezes_is_dropped() {
     let nats = one_server();
     let settings = Connection {
@@ -119,6 +147,12 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",
         "_INBOX.launcher.x",
         "$SRV.PING",
+        "whither.status",
+        "whither.logs",
+        "whither.log-level",
+        "whither.accept",
+        "whither.forget",
+        "whither.node.node-2.ping",
     ];
     let hear = [
         ">",
@@ -128,6 +162,8 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         "whither.node.>",
         "whither.node.*.start",
         "whither.node.node-2.start",
+        "whither.status",
+        "whither.node.node-2.ping",
         "$KV.whither_nodes.>",
         "$KV.whither_nodes.node-2",
         "_INBOX.>",
@@ -155,6 +191,12 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         "whither.drain",
         "whither.nodes",
         "whither.node.node-1.start",
+        "whither.status",
+        "whither.logs",
+        "whither.log-level",
+        "whither.accept",
+        "whither.forget",
+        "whither.node.node-1.ping",
         "whither.events.node-1",
         "whither.peers.x",
         "$JS.API.STREAM.DELETE.KV_whither_nodes",
@@ -168,6 +210,7 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         "whither.start",
         "whither.node.>",
         "whither.node.node-1.start",
+        "whither.logs",
         "whither.peers.>",
         "_INBOX.>",
         "_INBOX.admin.>",
@@ -185,6 +228,7 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
         "whither.start",
         "whither.node.node-1.start",
         "whither.release",
+        "whither.node.node-1.other",
         "whither.peers.x",
         "whither.events.node-1",
         "$KV.whither_nodes.node-1",
@@ -195,8 +239,17 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
         "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",
         "_INBOX.launcher.x",
     ];
-    let hear =
-        [">", "whither.>", "whither.place", "whither.node.node-1.start", "_INBOX.>", "_INBOX.launcher.>", "$KV.>"];
+    let hear = [
+        ">",
+        "whither.>",
+        "whither.place",
+        "whither.logs",
+        "whither.node.>",
+        "whither.node.node-1.start",
+        "_INBOX.>",
+        "_INBOX.launcher.>",
+        "$KV.>",
+    ];
     may_not(&nats.url(), "admin", &publish, &hear).await;
 }
 
@@ -204,8 +257,15 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
 async fn the_service_invents_no_nodes_and_reads_no_launchers_answers() {
     let nats = one_server();
     // It starts nothing by itself but what a node is asked for: no start, and no other word to a node.
-    let publish =
-        ["$KV.whither_nodes.node-1", "whither.start", "whither.node.node-1", "whither.node.node-1.stop", "elsewhere"];
+    let publish = [
+        "$KV.whither_nodes.node-1",
+        "whither.start",
+        "whither.logs",
+        "whither.node.node-1",
+        "whither.node.node-1.stop",
+        "whither.node.node-1.ping",
+        "elsewhere",
+    ];
     may_not(&nats.url(), "service", &publish, &[">", "_INBOX.>", "_INBOX.launcher.>"]).await;
 }
 
