@@ -105,8 +105,7 @@ fn systemd_can_use_the_units() {
     let folder = tempfile::tempdir().unwrap();
     for unit in ["whither.service", "whither-agent.service"] {
         let text_of_unit = read(&format!("packaging/systemd/{unit}"));
-        for setting in ["Type=notify", "KillMode=mixed", "WatchdogSec=", "NoNewPrivileges=yes", "ProtectSystem=strict"]
-        {
+        for setting in ["Type=notify", "KillMode=", "WatchdogSec=", "NoNewPrivileges=yes", "ProtectSystem=strict"] {
             assert!(text_of_unit.lines().any(|line| line.starts_with(setting)), "{unit}: {setting}");
         }
         // The programs are not installed here.
@@ -123,6 +122,14 @@ fn systemd_can_use_the_units() {
         {
             assert!(output.status.success(), "{unit} is exposed more than 2.5: {}", text(&output));
         }
+    }
+    // Sessions that an agent started are no business of its stop.
+    assert!(read("packaging/systemd/whither-agent.service").contains("\nKillMode=process\n"));
+    let unit = read("packaging/systemd/whither-agent.service").replace("/usr/bin/whither-agent", WHITHER);
+    let path = folder.path().join("whither-agent.service");
+    std::fs::write(&path, unit + &read("packaging/systemd/agent-starts.conf")).unwrap();
+    if let Some(output) = tool("systemd-analyze", &["verify", "--man=no", path.to_str().unwrap()]) {
+        assert!(output.status.success() && output.stderr.is_empty(), "agent-starts.conf: {}", text(&output));
     }
 }
 
