@@ -127,7 +127,7 @@ fn systemd_can_use_the_units() {
     assert!(read("packaging/systemd/whither-agent.service").contains("\nKillMode=process\n"));
     let unit = read("packaging/systemd/whither-agent.service").replace("/usr/bin/whither-agent", WHITHER);
     let path = folder.path().join("whither-agent.service");
-    std::fs::write(&path, unit + &read("packaging/systemd/agent-starts.conf")).unwrap();
+    std::fs::write(&path, format!("{unit}{}", read("packaging/systemd/agent-starts.conf"))).unwrap();
     if let Some(output) = tool("systemd-analyze", &["verify", "--man=no", path.to_str().unwrap()]) {
         assert!(output.status.success() && output.stderr.is_empty(), "agent-starts.conf: {}", text(&output));
     }
