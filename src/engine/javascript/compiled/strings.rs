@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::value;
+
 /// Interned texts.
 #[derive(Clone, Default)]
 pub(super) struct Strings {
@@ -27,6 +29,14 @@ impl Strings {
     /// The text with this number.
     pub(super) fn get(&self, number: u32) -> Option<&Rc<str>> {
         self.texts.get(number as usize)
+    }
+
+    /// The text that `bits` are.
+    pub(super) fn text_of(&self, bits: u64) -> Option<Rc<str>> {
+        match value::kind(bits) {
+            value::Kind::Text(number) => self.get(number).cloned(),
+            _ => None,
+        }
     }
 
     /// How many there are.
