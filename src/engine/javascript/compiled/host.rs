@@ -139,6 +139,9 @@ impl Surroundings {
 
     /// A key as a name of an object, which is no name that all objects have.
     fn name(&mut self, key: i64) -> wasmtime::Result<u64> {
+        if let Kind::Text(number) = kind(key as u64) {
+            return if self.strings.is_inherited(number) { self.give_up(BailCause::Kind) } else { Ok(key as u64) };
+        }
         let text = self.text_of_value(key)?;
         if is_inherited(&text) {
             return self.give_up(BailCause::Kind);
@@ -230,16 +233,26 @@ impl Surroundings {
     }
 
     fn matches(&mut self, text: i64, pattern: i64) -> wasmtime::Result<i32> {
+        let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
+        let pattern = pattern as usize;
+        let number = match kind(text as u64) {
+            Kind::Text(number) if self.strings.is_settled(number) => Some(number),
+            _ => None,
+        };
+        if let Some(known) = number.and_then(|number| self.strings.memo.matched(pattern, number)) {
+            return Ok(i32::from(known));
+        }
         let text = self.text_of_value(text)?;
         if !text.is_ascii() {
             return self.give_up(BailCause::Conversion);
         }
-        let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
         let units: Vec<u16> = text.encode_utf16().collect();
-        match self.patterns.get(pattern as usize) {
-            Some(pattern) => Ok(i32::from(pattern.find_from_ucs2(&units, 0).next().is_some())),
-            None => self.give_up(BailCause::Kind),
+        let Some(known) = self.patterns.get(pattern) else { return self.give_up(BailCause::Kind) };
+        let is_match = known.find_from_ucs2(&units, 0).next().is_some();
+        if let Some(number) = number {
+            self.strings.memo.note_match(pattern, number, is_match);
         }
+        Ok(i32::from(is_match))
     }
 }
 

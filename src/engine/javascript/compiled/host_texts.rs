@@ -1,8 +1,10 @@
 //! Texts, patterns, numbers and dates for compiled code, as far as they are beyond doubt: what depends on letters beyond
 //! ASCII, or on how the engine writes a number, is left to Boa.
 
+use std::cmp::Ordering;
 use std::rc::Rc;
 
+use icu_collator::CollatorBorrowed;
 use wasmtime::{Caller, Linker};
 
 use crate::model::diagnosis::LogLevel;
@@ -113,16 +115,7 @@ impl Surroundings {
                 let (text, part) = (self.ascii(first)?, self.text(second)?);
                 text.rfind(&*part).map_or(-1.0, |place| place as f64)
             }
-            HostCall::Collate => {
-                let (left, right) = (self.text(first)?, self.text_of_value(second)?);
-                if self.collator.is_none() {
-                    self.collator = plain_collator();
-                }
-                match self.collator.as_ref().map(|collator| collator.compare(&left, &right)) {
-                    Some(order) => f64::from(order as i8),
-                    None => return self.give_up(BailCause::Conversion),
-                }
-            }
+            HostCall::Collate => f64::from(self.collate(first, second)? as i8),
             HostCall::ParseInt => return self.parse_int(first, second),
             HostCall::ParseFloat => {
                 let text = self.text_of_value(first)?;
@@ -140,6 +133,44 @@ impl Surroundings {
         };
         // Hardware may make other numbers that are none, whose bits mean something else here.
         Ok(if number.is_nan() { f64::from_bits(value::number(f64::NAN)) } else { number })
+    }
+
+    /// The order of two texts as `localeCompare` has it.
+    fn collate(&mut self, left: i64, right: i64) -> Answer<Ordering> {
+        if let (Kind::Text(first), Kind::Text(second)) = (kind(left as u64), kind(right as u64))
+            && self.strings.is_settled(first)
+            && self.strings.is_settled(second)
+        {
+            let (first, second) = (self.order_key(first)?, self.order_key(second)?);
+            return Ok(first.cmp(&second));
+        }
+        let (left, right) = (self.text(left)?, self.text_of_value(right)?);
+        self.order(|collator| collator.compare(&left, &right))
+    }
+
+    /// The key of a text in that order.
+    fn order_key(&mut self, number: u32) -> Answer<Rc<[u8]>> {
+        if let Some(key) = self.strings.memo.key(number) {
+            return Ok(Rc::clone(key));
+        }
+        let text = self.strings.get(number).cloned().unwrap_or_default();
+        let key: Rc<[u8]> = self.order(|collator| {
+            let mut key = Vec::new();
+            let Ok(()) = collator.write_sort_key_to(&text, &mut key);
+            key.into()
+        })?;
+        self.strings.memo.note_key(number, Rc::clone(&key));
+        Ok(key)
+    }
+
+    fn order<T>(&mut self, ask: impl FnOnce(&CollatorBorrowed<'static>) -> T) -> Answer<T> {
+        if self.collator.is_none() {
+            self.collator = plain_collator();
+        }
+        match self.collator.as_ref().map(ask) {
+            Some(said) => Ok(said),
+            None => self.give_up(BailCause::Conversion),
+        }
     }
 
     /// What else `call` comes to.

@@ -21,6 +21,7 @@ mod request;
 mod sorting;
 mod strings;
 mod table;
+mod text_memo;
 mod texts;
 mod thrown;
 mod tier;

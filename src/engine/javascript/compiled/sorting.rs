@@ -76,26 +76,71 @@ fn sort(memory: &mut [u8], list: u32, table: u32, keys: u32) -> Option<()> {
     if items.contains(&value::UNDEFINED) || columns.iter().any(|(numbers, _)| numbers.len() != items.len()) {
         return None;
     }
+    let is_finite = columns.iter().all(|(numbers, _)| numbers.iter().all(|number| number.is_finite()));
+    let order = if is_finite { order_of(&columns, items.len()) } else { contradictory_order(&columns, items.len()) };
+    let sorted: Option<Vec<u64>> = order.into_iter().map(|from| items.get(from).copied()).collect();
+    write(memory, list, sorted?.into_iter())
+}
+
+/// Numbers of elements, and whether their order is the other one.
+type KeyColumn = (Vec<f64>, bool);
+
+/// The order of so many elements by finite numbers, elements with the same ones as they stand.
+fn order_of(columns: &[KeyColumn], count: usize) -> Vec<usize> {
+    if let [(numbers, is_reversed)] = columns {
+        let mut keys: Vec<(u64, u32)> =
+            (0..).zip(numbers).map(|(place, number)| (ordered(*number, *is_reversed), place)).collect();
+        keys.sort_unstable();
+        return keys.into_iter().map(|(_, place)| place as usize).collect();
+    }
+    let keys: Vec<Vec<u64>> = (0..count)
+        .map(|place| {
+            columns.iter().filter_map(|(numbers, reversed)| Some(ordered(*numbers.get(place)?, *reversed))).collect()
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by(|left, right| keys.get(*left).cmp(&keys.get(*right)));
+    order
+}
+
+/// A finite number as one without a sign that has the same order, or the other one.
+fn ordered(number: f64, is_reversed: bool) -> u64 {
+    // Both zeros are the same.
+    let bits = (number + 0.0).to_bits();
+    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    if is_reversed { !ordered } else { ordered }
+}
+
+/// The order by numbers some of which are none, which order nothing: then it matters who is asked about whom.
+fn contradictory_order(columns: &[KeyColumn], count: usize) -> Vec<usize> {
     let is_less = |left: &usize, right: &usize| {
-        let differences = columns.iter().filter_map(|(numbers, reversed)| {
+        let mut differences = columns.iter().filter_map(|(numbers, reversed)| {
             let (left, right) = (numbers.get(*left)?, numbers.get(*right)?);
             Some(if *reversed { right - left } else { left - right })
         });
-        let first = differences.into_iter().find(|difference| *difference != 0.0 && !difference.is_nan());
-        first.is_some_and(|difference| difference < 0.0)
+        let first = differences.find(|difference| *difference != 0.0 && !difference.is_nan());
+        Ok(first.is_some_and(|difference| difference < 0.0))
     };
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    if columns.iter().all(|(numbers, _)| numbers.iter().all(|number| number.is_finite())) {
-        order.sort_by(|left, right| match (is_less(left, right), is_less(right, left)) {
-            (true, _) => std::cmp::Ordering::Less,
-            (_, true) => std::cmp::Ordering::Greater,
-            _ => std::cmp::Ordering::Equal,
-        });
-    } else {
-        // What compares with no number orders nothing: then it matters who is asked about whom.
-        let sorted: Result<Vec<usize>, Infallible> = timsort(order, |left, right| Ok(is_less(left, right)));
-        order = sorted.unwrap_or_default();
+    let sorted: Result<Vec<usize>, Infallible> = timsort((0..count).collect(), is_less);
+    sorted.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_order() {
+        let numbers = [-1e300, -2.5, -5e-324, -0.0, 0.0, 1e-9, 3.0, 1e300];
+        for (left, place) in numbers.iter().zip(0..) {
+            for (right, other) in numbers.iter().zip(0..) {
+                let expected = left.partial_cmp(right).unwrap();
+                assert_eq!(ordered(*left, false).cmp(&ordered(*right, false)), expected, "{place} {other}");
+                assert_eq!(ordered(*left, true).cmp(&ordered(*right, true)), expected.reverse(), "{place} {other}");
+            }
+        }
+        let columns = [(vec![1.0, 0.0, 1.0, 0.0], true), (vec![3.0, 1.0, 2.0, 1.0], false)];
+        assert_eq!((order_of(&columns, 4), order_of(&columns[..1], 4)), (vec![2, 0, 1, 3], vec![0, 2, 1, 3]));
+        assert_eq!(contradictory_order(&columns, 4), order_of(&columns, 4));
     }
-    let sorted: Option<Vec<u64>> = order.into_iter().map(|from| items.get(from).copied()).collect();
-    write(memory, list, sorted?.into_iter())
 }

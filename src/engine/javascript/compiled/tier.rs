@@ -14,7 +14,7 @@ use crate::script::{NodeFunction, PerNode, ScriptShape, TierChange, TierLedger, 
 
 use super::super::analysis::edits::Moves;
 use super::super::analysis::source::EntryPoint;
-use super::super::analysis::tree::Tree;
+use super::super::analysis::tree::{INHERITED, Tree};
 use super::emit::TYPE_NAMES;
 use super::ir::BailCause;
 use super::lower::{CompileTarget, Uncompiled, has_quiet_top, lower};
@@ -93,6 +93,7 @@ impl Tiers {
             for name in TYPE_NAMES {
                 strings.intern(name);
             }
+            strings.intern_inherited(INHERITED.into_iter());
             let code = lower(tree, moves, target, &mut strings, has_global).and_then(|lowered| {
                 compiler.compile(lowered, &strings).map_err(|construct| Uncompiled { line: 1, column: 1, construct })
             });

@@ -97,7 +97,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// A value as JSON; `undefined` where it has none.
-    fn json(&mut self, value: Val, depth: usize, steps: &mut Vec<St>) -> Res<Val> {
+    pub(super) fn json(&mut self, value: Val, depth: usize, steps: &mut Vec<St>) -> Res<Val> {
         let value = self.hold(value, steps);
         if let Some((_, names)) = self.literal_of(&value.shape).filter(|_| depth < MAX_JSON_DEPTH) {
             return self.json_of_literal(&value, &names, depth, steps);

@@ -36,6 +36,8 @@ impl<'t> Lowering<'t> {
             }
             ("reduce", [callback, start @ ..]) if start.len() < 2 => self.reduce(base, callback, start.first()),
             ("sort", [order]) => self.sort(base, order),
+            ("sort", []) => self.sort_as_texts(base),
+            ("splice", [start, count @ ..]) if count.len() < 2 => self.splice(base, start, count.first()),
             ("toSorted", [order]) => {
                 let copy = self.slice(base, &[])?;
                 self.sort(copy, order)

@@ -48,7 +48,7 @@ use names::{Scope, ScopeId};
 /// More steps than these are not compiled.
 const MAX_SIZE: usize = 20_000;
 /// How often a function is lowered at most until nothing new is learnt.
-const MAX_PASSES: usize = 12;
+const MAX_PASSES: usize = 24;
 
 /// Why a function is not compiled: the first construct that keeps it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,6 +269,9 @@ struct Lowering<'t> {
 impl<'t> Lowering<'t> {
     /// Lowers everything once.
     fn pass(&mut self, target: CompileTarget<'_>) -> Res<Lowered> {
+        if self.tables.begin() {
+            (self.variables, self.sites, self.literal_fields) = Default::default();
+        }
         (self.kinds, self.scopes, self.functions, self.patterns) = Default::default();
         (self.stack, self.returns, self.jumps, self.calls) = Default::default();
         (self.next_site, self.next_literal, self.next_label, self.next_region, self.size) = (0, 0, 0, 1, 0);

@@ -93,6 +93,11 @@ impl<'t> Lowering<'t> {
                 let value = value.unwrap_or_else(Val::undefined);
                 Ex::Un(Unary::IsNaN, Box::new(value.ex))
             }
+            ("isFinite", Some(value)) => {
+                // The difference of what is no finite number from itself is none.
+                let difference = Ex::Bin(Binary::Sub, Box::new(value.ex.clone()), Box::new(value.ex));
+                Ex::Un(Unary::Not, Box::new(Ex::Un(Unary::IsNaN, Box::new(difference))))
+            }
             ("parseFloat", Some(value)) => Ex::Host(HostCall::ParseFloat, vec![value.ex]),
             ("parseInt", Some(value)) => {
                 Ex::Host(HostCall::ParseInt, vec![value.ex, second.map_or_else(nothing, |value| value.ex)])
@@ -126,6 +131,11 @@ impl<'t> Lowering<'t> {
                 return self.assigned(given);
             }
             ("Object", "hasOwn", [of, name]) => return self.has_member(name, of),
+            ("JSON", "stringify", [of]) if !matches!(of, Expression::Spread(_)) => {
+                let of = self.value(of)?;
+                let text = self.json(of, 0, &mut steps)?;
+                return Ok(after(steps, text));
+            }
             ("Number", "parseFloat" | "parseInt", given) => return self.global_function(name, given),
             _ => {}
         }

@@ -203,6 +203,54 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val::plain(length(address))))
     }
 
+    /// `splice` without new elements: takes some away, and gives these.
+    pub(super) fn splice(&mut self, base: Val, start: &'t Expression, count: Option<&'t Expression>) -> Res<Val> {
+        self.note_write(&base.shape);
+        let (mut steps, site) = (Vec::new(), self.site());
+        let elements = self.element_shape(&base.shape)?;
+        self.learn_elements(&Shape::site(site), &elements);
+        let [address, list, from, place, stop, last] = [(); 6].map(|()| self.local(Some(Ty::Int)));
+        steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex))));
+        let start = self.value(start)?;
+        let start = self.hold(start, &mut steps);
+        let all = Ex::Bin(Binary::Mul, Box::new(length(address)), Box::new(Ex::Num(1.0)));
+        let count = match count {
+            Some(count) => self.value(count)?,
+            None => Val::plain(all.clone()),
+        };
+        let count = self.hold(count, &mut steps);
+        let all = self.hold(Val::plain(all), &mut steps);
+        let start = self.bound(start.ex, &all.ex, Ex::Num(0.0), &mut steps);
+        // No more than there are from there on, and no less than none.
+        let left = Ex::Bin(Binary::Sub, Box::new(all.ex), Box::new(start.clone()));
+        let whole = self.hold(Val::plain(Ex::Un(Unary::Trunc, Box::new(count.ex))), &mut steps).ex;
+        let is_nan = Ex::Un(Unary::IsNaN, Box::new(whole.clone()));
+        let whole = Ex::If(Box::new(is_nan), Box::new(Ex::Num(0.0)), Box::new(whole));
+        let whole = Ex::Bin(Binary::Max, Box::new(whole), Box::new(Ex::Num(0.0)));
+        let whole = Ex::Bin(Binary::Min, Box::new(whole), Box::new(left));
+        let end = Ex::Bin(Binary::Add, Box::new(start.clone()), Box::new(whole));
+        steps.extend([
+            St::Set(place, Ex::Un(Unary::Place, Box::new(start))),
+            St::Set(stop, Ex::Un(Unary::Place, Box::new(end))),
+            St::Set(from, Ex::Get(place)),
+            St::Set(last, length(address)),
+            St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))),
+        ]);
+        let walk = |lowering: &mut Self, end: usize, each: Vec<St>| {
+            let (leave, again) = (lowering.label(), lowering.label());
+            let is_over = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(from)), Box::new(Ex::Get(end)));
+            let mut inner = vec![St::If(is_over, vec![St::Break(leave)], Vec::new())];
+            inner.extend(each);
+            inner.extend([next(from), St::Continue(again)]);
+            St::Block(leave, vec![St::Loop(again, inner)])
+        };
+        let taken = walk(self, stop, vec![St::Push(Ex::Get(list), element(address, from))]);
+        let moved = vec![St::PutElement(Ex::Get(address), Ex::Get(place), element(address, from)), next(place)];
+        let moved = walk(self, last, moved);
+        steps.extend([taken, moved, St::Cut(Ex::Get(address), Ex::Get(place))]);
+        Ok(after(steps, Val { ex: from_list(list), shape: Shape::site(site) }))
+    }
+
     /// The elements of the lists in a list, beside its other elements.
     pub(super) fn flat(&mut self, base: Val) -> Res<Val> {
         let (mut steps, site, list) = (Vec::new(), self.site(), self.local(Some(Ty::Int)));

@@ -1,6 +1,7 @@
 //! Declarations, with what they take apart.
 
 use boa_ast::declaration::{Binding, Variable, VariableList};
+use boa_ast::expression::access::PropertyAccess;
 use boa_ast::expression::{Expression, Identifier};
 use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement, Pattern};
 use boa_ast::property::PropertyName;
@@ -161,6 +162,14 @@ impl<'t> Lowering<'t> {
                                 item = self.or_default(item, default, steps)?;
                             }
                             self.take_apart(pattern, item, &mut *put, steps)?;
+                        }
+                        ArrayPatternElement::PropertyAccess {
+                            access: PropertyAccess::Simple(access),
+                            default_init: None,
+                        } => {
+                            let target = self.target(access, steps)?;
+                            let item = self.hold(item, steps);
+                            self.write_target(target, item, steps)?;
                         }
                         ArrayPatternElement::SingleNameRest { ident } => {
                             let rest = self.rest_of(Ex::Get(list), place, &value.shape, steps)?;

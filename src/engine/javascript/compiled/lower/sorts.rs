@@ -7,6 +7,7 @@ use boa_ast::expression::operator::binary::{ArithmeticOp, BinaryOp, LogicalOp};
 use boa_ast::{Statement, StatementListItem};
 use boa_interner::Sym;
 
+use super::super::host_calls::HostCall;
 use super::super::ir::{Binary, Comparator, Ex, Local, Piece, St, Ty, Unary, is_pure, walk, walk_ex};
 use super::loops::{element, length, next};
 use super::names::Meaning;
@@ -38,6 +39,27 @@ impl<'t> Lowering<'t> {
             }
         }
         // A comparator of one element is never called.
+        let is_long = Ex::Bin(Binary::IntLess, Box::new(Ex::Int(1)), Box::new(length(address)));
+        steps.push(St::If(is_long, sorting, Vec::new()));
+        Ok(super::expressions::after(steps, base))
+    }
+
+    /// `sort()`, which compares elements as texts.
+    pub(super) fn sort_as_texts(&mut self, base: Val) -> Res<Val> {
+        self.note_write(&base.shape);
+        let mut steps = Vec::new();
+        let base = self.hold(base, &mut steps);
+        let address = self.local(Some(Ty::Int));
+        steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex.clone()))));
+        let parameters = [(); 2].map(|()| self.local(Some(Ty::Any)));
+        let mut body = Vec::new();
+        let texts = parameters.map(|local| Val::plain(Ex::Host(HostCall::ToText, vec![Ex::Get(local)])));
+        let [left, right] = texts.map(|text| self.hold(text, &mut body).ex);
+        let is_less = |left: &Ex, right: &Ex| Ex::Bin(Binary::AnyLess, Box::new(left.clone()), Box::new(right.clone()));
+        let behind = Ex::If(Box::new(is_less(&right, &left)), Box::new(Ex::Num(1.0)), Box::new(Ex::Num(0.0)));
+        let result = Ex::If(Box::new(is_less(&left, &right)), Box::new(Ex::Num(-1.0)), Box::new(behind));
+        let comparator = Comparator { parameters, body, result };
+        let sorting = vec![St::SortBy(Ex::Get(address), Box::new(comparator))];
         let is_long = Ex::Bin(Binary::IntLess, Box::new(Ex::Int(1)), Box::new(length(address)));
         steps.push(St::If(is_long, sorting, Vec::new()));
         Ok(super::expressions::after(steps, base))

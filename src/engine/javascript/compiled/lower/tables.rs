@@ -24,14 +24,25 @@ pub(super) struct Tables {
     names: BTreeMap<PathId, Option<Vec<String>>>,
     /// The literals that are dictionaries.
     dictionaries: BTreeSet<PathId>,
-    /// Which literal each dictionary comes from, and what makes it, by its site.
+    /// What makes the dictionaries of each site.
     sites: BTreeMap<usize, HostCall>,
+    /// Whether the next pass comes to other code, so that what is known of variables is known of others.
+    is_other_code: bool,
 }
 
 impl Tables {
     /// Notes what makes the dictionaries of a site; whether that is new.
     pub(super) fn note(&mut self, site: usize, call: HostCall) -> bool {
         self.sites.insert(site, call) != Some(call)
+    }
+
+    /// Forgets what is known by numbers that the next pass gives to others; whether there is such.
+    pub(super) fn begin(&mut self) -> bool {
+        if !std::mem::take(&mut self.is_other_code) {
+            return false;
+        }
+        (self.names, self.sites) = Default::default();
+        true
     }
 
     fn name(&mut self, root: PathId, names: Option<Vec<String>>) {
@@ -178,7 +189,9 @@ impl<'t> Lowering<'t> {
     pub(super) fn learn_dictionary(&mut self, shape: &Shape) {
         for object in &shape.objects {
             if self.tables.names.contains_key(object) {
-                self.learnt |= self.tables.dictionaries.insert(*object);
+                let is_new = self.tables.dictionaries.insert(*object);
+                self.learnt |= is_new;
+                self.tables.is_other_code |= is_new;
             }
         }
     }

@@ -6,7 +6,7 @@ use super::generator::{Generator, replace};
 impl Generator<'_> {
     /// The body of a function of the list.
     pub(super) fn further(&mut self, list: &str) -> String {
-        match self.dice.below(21) {
+        match self.dice.below(24) {
             0 => {
                 let key = self.in_node("a", |own| own.value(1));
                 let other = replace(&key, "a", "b");
@@ -195,6 +195,25 @@ impl Generator<'_> {
                 format!(
                     "const by = new Map({list}.map(n => [n.id, {value}])); let t = ''; \
                      for (const [i, n] of {list}.entries()) {{ if (by.has(n.id)) t += i + ':' + by.get(n.id) + ' ' }} return t;"
+                )
+            }
+            20 => {
+                let (start, count) = (self.number(1), self.dice.pick(&["", ", 1", ", 2", ", -1", ", undefined"]));
+                format!("const l = [...{list}], x = l.splice({start}{count}); return l.length > x.length ? l : x;")
+            }
+            21 => {
+                let number = self.number(0);
+                format!(
+                    "const a = {list}.slice(); for (let i = a.length - 1; i > 0; i--) {{ \
+                     const j = Math.floor(Math.random() * (i + 1)); [a[i], a[j]] = [a[j], a[i]] }} \
+                     return a.length > {number} ? a : a[0];"
+                )
+            }
+            22 => {
+                let value = self.in_node("n", |own| own.value(1));
+                format!(
+                    "const l = {list}.map(n => {value}).sort(); \
+                     return JSON.stringify({{ l, first: l[0] }}) + isFinite(l[1]) + JSON.stringify(l);"
                 )
             }
             _ => {

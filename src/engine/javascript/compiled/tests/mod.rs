@@ -103,7 +103,7 @@ fn random_scripts_say_the_same_in_both_tiers() {
         let mut dice = TestDice::new(seed * 1_000_003 + script);
         let text = Generator::new(&mut dice).script();
         let before = tally.compiled;
-        tally.compare(&text, &engines, &mut dice, 24);
+        tally.compare(&text, &engines, &mut dice, 12);
         if tally.compiled == before && shows {
             for (function, tier) in load(&engines[1], &text).compiled().unwrap().1.each() {
                 println!("{function}: {tier}\n{text}\n");
