@@ -1,4 +1,4 @@
-//! Texts, patterns, numbers and dates for compiled code, as far as they are beyond doubt: what depends on letters beyond
+//! Texts, numbers and dates for compiled code, as far as they are beyond doubt: what depends on letters beyond
 //! ASCII, or on how the engine writes a number, is left to Boa.
 
 use std::cmp::Ordering;
@@ -10,7 +10,6 @@ use wasmtime::{Caller, Linker};
 use crate::model::diagnosis::LogLevel;
 
 use super::super::locales::collation::plain_collator;
-use super::dictionary::DictionaryKind;
 use super::emit::HOST;
 use super::host::Surroundings;
 use super::host_calls::HostCall;
@@ -21,8 +20,6 @@ use super::value::{self, Kind, kind};
 
 /// A text is not made longer than this by one call.
 const MAX_MADE: f64 = 65_536.0;
-/// Matches of a pattern that one call finds.
-const MAX_MATCHES: usize = 10_000;
 /// Up to here whole numbers are exact, and so are powers that stay below.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 /// The calls that are answered here.
@@ -72,8 +69,8 @@ const CALLS: [HostCall; 43] = [
     HostCall::Throw,
 ];
 
-type Given = [i64; 3];
-type Answer<T> = wasmtime::Result<T>;
+pub(super) type Given = [i64; 3];
+pub(super) type Answer<T> = wasmtime::Result<T>;
 
 /// Offers the calls.
 ///
@@ -334,78 +331,9 @@ impl Surroundings {
     }
 
     /// What something is replaced by, where that has no meaning beside itself.
-    fn replacement(&mut self, bits: i64) -> Answer<Rc<str>> {
+    pub(super) fn replacement(&mut self, bits: i64) -> Answer<Rc<str>> {
         let by = self.text_of_value(bits)?;
         if by.contains('$') { self.give_up(BailCause::Conversion) } else { Ok(by) }
-    }
-
-    /// The matches of the pattern with a number in a text of ASCII, with their groups.
-    fn found(&mut self, text: &str, pattern: i64, most: usize) -> Answer<Vec<Vec<Option<(usize, usize)>>>> {
-        let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
-        let units: Vec<u16> = text.encode_utf16().collect();
-        let matches = self.patterns.get(pattern as usize).map(|pattern| {
-            let found = pattern.find_from_ucs2(&units, 0).take(most);
-            found.map(|found| found.groups().map(|group| group.map(|range| (range.start, range.end))).collect())
-        });
-        match matches.map(Iterator::collect::<Vec<_>>) {
-            Some(matches) if matches.len() < MAX_MATCHES => Ok(matches),
-            _ => self.give_up(BailCause::Memory),
-        }
-    }
-
-    fn match_parts(&mut self, call: HostCall, text: i64, pattern: i64) -> Answer<i64> {
-        let text = self.ascii(text)?;
-        let most = if call == HostCall::Match { 1 } else { MAX_MATCHES };
-        let matches = self.found(&text, pattern, most)?;
-        let parts: Vec<Option<(usize, usize)>> = match call {
-            HostCall::Match => matches.into_iter().next().unwrap_or_default(),
-            _ => matches.into_iter().filter_map(|groups| groups.first().copied()).collect(),
-        };
-        if parts.is_empty() {
-            return Ok(value::NULL as i64);
-        }
-        self.list_of(parts.into_iter().map(|part| part.and_then(|(start, end)| text.get(start..end))))
-    }
-
-    fn replace_matches(&mut self, call: HostCall, [text, pattern, by]: Given) -> Answer<i64> {
-        let (text, by) = (self.ascii(text)?, self.replacement(by)?);
-        let most = if call == HostCall::ReplaceMatch { 1 } else { MAX_MATCHES };
-        let (mut made, mut last) = (String::new(), 0);
-        for groups in self.found(&text, pattern, most)? {
-            let Some(Some((start, end))) = groups.first().copied() else { continue };
-            made.push_str(text.get(last..start).unwrap_or_default());
-            made.push_str(&by);
-            last = end;
-        }
-        made.push_str(text.get(last..).unwrap_or_default());
-        self.intern(&made)
-    }
-
-    fn split_matches(&mut self, text: i64, pattern: i64) -> Answer<i64> {
-        let text = self.ascii(text)?;
-        let (mut parts, mut last) = (Vec::new(), 0);
-        for groups in self.found(&text, pattern, MAX_MATCHES)? {
-            match groups.as_slice() {
-                [Some((start, end))] if start < end => {
-                    parts.push(text.get(last..*start));
-                    last = *end;
-                }
-                // Groups become parts, and what matches nothing cuts between letters.
-                _ => return self.give_up(BailCause::Conversion),
-            }
-        }
-        parts.push(text.get(last..));
-        self.list_of(parts.into_iter())
-    }
-
-    /// A map of these texts by place; `undefined` where there is none.
-    fn list_of<'a>(&mut self, parts: impl Iterator<Item = Option<&'a str>>) -> Answer<i64> {
-        let map = self.make(DictionaryKind::Map);
-        for (place, part) in parts.enumerate() {
-            let part = part.map_or(Ok(value::UNDEFINED as i64), |part| self.intern(part))?;
-            self.put(map, DictionaryKind::Map, (value::number(place as f64), part))?;
-        }
-        Ok(map)
     }
 
     fn date_part(&mut self, part: i64) -> Answer<f64> {

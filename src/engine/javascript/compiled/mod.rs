@@ -11,6 +11,7 @@ mod dictionary;
 mod emit;
 mod host;
 mod host_calls;
+mod host_patterns;
 mod host_texts;
 mod ir;
 mod kinds;

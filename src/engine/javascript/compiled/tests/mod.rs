@@ -106,7 +106,7 @@ fn random_scripts_say_the_same_in_both_tiers() {
         tally.compare(&text, &engines, &mut dice, 12);
         if tally.compiled == before && shows {
             for (function, tier) in load(&engines[1], &text).compiled().unwrap().1.each() {
-                println!("{function}: {tier}\n{text}\n");
+                println!("{function}: {:?}\n{text}\n", tier.interpreted());
             }
         }
     }
