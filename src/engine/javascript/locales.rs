@@ -5,7 +5,7 @@
 //! patterns of dates, which Node.js itself produced (`patterns.txt`). Boa's own `intl` feature was rejected: dates and
 //! numbers there know few options and silently drop the others.
 
-mod collation;
+pub(super) mod collation;
 mod dates;
 mod patterns;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Overtime;
 use crate::model::diagnosis::LogLevel;
-use crate::model::{LimitKind, Position};
+use crate::model::{LimitKind, Position, Thrown};
 use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError, time_message};
 
 use super::compiled::{
@@ -12,6 +12,7 @@ use super::compiled::{
 };
 use super::program::JavaScriptProgram;
 use super::run::JavaScriptRun;
+use super::thrown::with_hint;
 
 /// A call that compiled code answered in so many microseconds at most is compared with Boa: Boa may take some hundred
 /// times as long, and cannot be stopped.
@@ -40,7 +41,7 @@ impl<'a> TieredRun<'a> {
         if !is_active || !(is_whole || program.is_stateless()) {
             return Ok(None);
         }
-        let occasion = Occasion { number: compiler.next_run(), scene };
+        let occasion = Occasion { number: compiler.next_run(), scene, log_lines: program.limits().log_lines };
         let mut run = Self { program, tiers, compiler, occasion, boa: None };
         // An error of the top level is no error of a call about one node.
         if !(is_whole && tiers.has_quiet_top || program.is_stateless() && program.has_kept_functions()?) {
@@ -87,12 +88,63 @@ impl<'a> TieredRun<'a> {
         }
     }
 
+    /// The answer of compiled code, which Boa has to say as well now and then.
+    fn answer(
+        &mut self,
+        compiled: &Compiled,
+        call: Call<'_>,
+        said: Result<CallAnswer, ScriptError>,
+        is_compared: bool,
+    ) -> Result<CallAnswer, ScriptError> {
+        let lines = compiled.take_lines();
+        if is_compared {
+            return self.check(compiled, call, said);
+        }
+        for (level, line) in lines {
+            self.occasion.scene.log.write(level, &line);
+        }
+        said
+    }
+
+    /// The error that compiled code threw. Boa says where it stands when it is thrown for the first time.
+    fn thrown(
+        &mut self,
+        compiled: &Compiled,
+        call: Call<'_>,
+        (name, place, message): (&str, usize, &str),
+        is_compared: bool,
+    ) -> Result<CallAnswer, ScriptError> {
+        let limits = self.program.limits();
+        let message = limits.cut(&with_hint(name, message.to_owned()));
+        let thrown = Thrown { name: name.to_owned(), message };
+        if let Some(position) = compiled.thrown_at(place) {
+            return self.answer(compiled, call, Err(ScriptError::Thrown(thrown, position)), is_compared);
+        }
+        let answer = self.ask_boa_instead(call);
+        match &answer {
+            Err(ScriptError::Thrown(told, position)) if *told == thrown => {
+                compiled.learn_thrown(place, position.clone());
+            }
+            _ => compiled.count(BailCause::Throws),
+        }
+        answer
+    }
+
     /// Has Boa say the same, in time that is not the script's.
-    fn check(&mut self, compiled: &Compiled, call: Call<'_>, said: CallAnswer) -> Result<CallAnswer, ScriptError> {
+    fn check(
+        &mut self,
+        compiled: &Compiled,
+        call: Call<'_>,
+        said: Result<CallAnswer, ScriptError>,
+    ) -> Result<CallAnswer, ScriptError> {
         let program = self.program;
         let expected = program.own_work(|| self.ask_boa(call));
-        if expected.as_ref().is_ok_and(|expected| is_same(expected, &said)) {
-            return Ok(said);
+        let is_same = match (&expected, &said) {
+            (Ok(expected), Ok(said)) => is_same(expected, said),
+            (expected, said) => expected == said,
+        };
+        if is_same {
+            return said;
         }
         let cut = |text: String| program.limits().cut(&text);
         let (ours, boas) = (cut(format!("{said:?}")), cut(format!("{expected:?}")));
@@ -156,17 +208,19 @@ impl Run for TieredRun<'_> {
         let Some(compiled) = self.compiled(call) else { return self.ask_boa(call) };
         let is_due = compiled.is_due(self.program.limits().verify_every);
         let start_us = if is_due { self.compiler.alarm().cpu_us() } else { 0 };
+        let is_compared = |own: &Self| is_due && own.compiler.alarm().cpu_us() - start_us <= COMPARED_US;
         match self.ask_compiled(compiled, call) {
-            Ok(Some(said)) if is_due && self.compiler.alarm().cpu_us() - start_us <= COMPARED_US => {
-                self.check(compiled, call, said)
+            Ok(Some(said)) => self.answer(compiled, call, Ok(said), is_compared(self)),
+            Err(Unanswered::Thrown(what, place, message)) => {
+                let is_compared = is_compared(self);
+                self.thrown(compiled, call, (&what.name, place, &message), is_compared)
             }
-            Ok(Some(said)) => Ok(said),
             Ok(None) => {
                 compiled.count(BailCause::Kind);
                 self.ask_boa_instead(call)
             }
             Err(Unanswered::Bailed(_) | Unanswered::Full) => self.ask_boa_instead(call),
-            // Nothing was logged before, because compiled code does not log, and Boa would get no further.
+            // What it logged is lost, as Boa's lines are with its worker; and Boa would get no further.
             Err(Unanswered::Passed(limit, place)) => Err(self.passed(limit, place, call)),
         }
     }

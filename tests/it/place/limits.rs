@@ -60,8 +60,8 @@ fn a_node_that_a_script_hangs_on_is_left_out_or_named() {
     let told = place_by_script(&scripted(asking), &["--explain"]);
     chose(&told, "b");
     assert!(told.stderr.contains("1 over a limit (c)") && told.stderr.contains("node `c`"), "{}", told.stderr);
-    // What logs is interpreted.
-    let asking = "function score(node, request) { console.log(1); if (node.id === 'c') while (true) ; return 1 }";
+    // What logs a table is interpreted.
+    let asking = "function score(node, request) { console.table(1); if (node.id === 'c') while (true) ; return 1 }";
     failed(&place_by_script(&scripted(asking), &[]), 5, &["script-limit", "node `c`", "step.js"]);
 }
 

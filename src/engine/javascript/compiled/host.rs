@@ -1,19 +1,23 @@
 //! What compiled code asks of us while it runs: texts, order, chance. None of it is seen by anybody.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 
+use icu_collator::CollatorBorrowed;
 use regress::Regex;
-use wasmtime::{Caller, Extern, Linker, Memory, bail};
+use wasmtime::{Caller, Linker, Memory, bail};
 
 use crate::clock::{Dice, Moment};
+use crate::model::diagnosis::LogLevel;
 
 use super::dictionary::{Dictionary, DictionaryKind};
-use super::emit::{HOST, NUMBER, ORDER, PLUS, REMAINDER, SORT};
-use super::ir::{BailCause, HostCall};
+use super::emit::{HOST, NUMBER, ORDER, PLUS, REMAINDER};
+use super::host_calls::HostCall;
+use super::host_texts;
+use super::ir::BailCause;
 use super::lower::is_inherited;
 use super::strings::Strings;
 use super::texts;
+use super::thrown::ThrownText;
 use super::value::{self, Kind, LIST_ITEMS, LIST_LENGTH, kind};
 
 /// Longer texts are not made.
@@ -31,17 +35,25 @@ pub(super) struct Surroundings {
     pub(super) moment: Option<Moment>,
     /// Why a function of ours gave up.
     pub(super) cause: Option<BailCause>,
+    /// The order of `localeCompare`, from its first use on.
+    pub(super) collator: Option<CollatorBorrowed<'static>>,
+    /// The lines that were logged.
+    pub(super) lines: Vec<(LogLevel, Rc<str>)>,
+    /// How many lines are kept.
+    pub(super) most_lines: usize,
+    /// The error that the code ended with.
+    pub(super) thrown: Option<ThrownText>,
 }
 
 impl Surroundings {
     /// Gives up.
-    fn give_up<T>(&mut self, cause: BailCause) -> wasmtime::Result<T> {
+    pub(super) fn give_up<T>(&mut self, cause: BailCause) -> wasmtime::Result<T> {
         self.cause = Some(cause);
         bail!("compiled code gives up")
     }
 
     /// The text that `bits` are.
-    fn text(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
+    pub(super) fn text(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
         let text = match kind(bits as u64) {
             Kind::Text(number) => self.strings.get(number).cloned(),
             _ => None,
@@ -52,12 +64,12 @@ impl Surroundings {
         }
     }
 
-    fn ascii(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
+    pub(super) fn ascii(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
         let text = self.text(bits)?;
         if text.is_ascii() { Ok(text) } else { self.give_up(BailCause::Conversion) }
     }
 
-    fn intern(&mut self, text: &str) -> wasmtime::Result<i64> {
+    pub(super) fn intern(&mut self, text: &str) -> wasmtime::Result<i64> {
         if text.len() > MAX_TEXT_BYTES || self.strings.bytes() > 16 * MAX_TEXT_BYTES {
             return self.give_up(BailCause::Memory);
         }
@@ -65,7 +77,7 @@ impl Surroundings {
     }
 
     /// A primitive as a text.
-    fn text_of_value(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
+    pub(super) fn text_of_value(&mut self, bits: i64) -> wasmtime::Result<Rc<str>> {
         Ok(match kind(bits as u64) {
             Kind::Text(_) => return self.text(bits),
             Kind::Undefined => "undefined".into(),
@@ -81,7 +93,7 @@ impl Surroundings {
         })
     }
 
-    fn number(&mut self, bits: i64) -> wasmtime::Result<f64> {
+    pub(super) fn number(&mut self, bits: i64) -> wasmtime::Result<f64> {
         match kind(bits as u64) {
             Kind::Number(number) => Ok(number),
             Kind::Undefined => Ok(f64::NAN),
@@ -106,7 +118,7 @@ impl Surroundings {
         Ok(value::number(self.number(left)? + self.number(right)?) as i64)
     }
 
-    fn make(&mut self, kind: DictionaryKind) -> i64 {
+    pub(super) fn make(&mut self, kind: DictionaryKind) -> i64 {
         self.dictionaries.push(Dictionary::new(kind));
         let number = self.dictionaries.len() as u64 - 1;
         (value::DICTIONARY << 48 | number) as i64
@@ -127,6 +139,9 @@ impl Surroundings {
 
     /// A key as a name of an object, which is no name that all objects have.
     fn name(&mut self, key: i64) -> wasmtime::Result<u64> {
+        if let Kind::Text(number) = kind(key as u64) {
+            return if self.strings.is_inherited(number) { self.give_up(BailCause::Kind) } else { Ok(key as u64) };
+        }
         let text = self.text_of_value(key)?;
         if is_inherited(&text) {
             return self.give_up(BailCause::Kind);
@@ -148,7 +163,12 @@ impl Surroundings {
         Ok(value::number(count as f64) as i64)
     }
 
-    fn put(&mut self, dictionary: i64, kind: DictionaryKind, (key, value): (u64, i64)) -> wasmtime::Result<()> {
+    pub(super) fn put(
+        &mut self,
+        dictionary: i64,
+        kind: DictionaryKind,
+        (key, value): (u64, i64),
+    ) -> wasmtime::Result<()> {
         match self.dictionary(dictionary, &[kind])?.put(key, value as u64) {
             true => Ok(()),
             false => self.give_up(BailCause::Memory),
@@ -187,10 +207,17 @@ impl Surroundings {
     /// The parts of a text, as the values of a map by place.
     fn split(&mut self, text: i64, separator: i64) -> wasmtime::Result<i64> {
         let (text, separator) = (self.text(text)?, self.text(separator)?);
-        if separator.is_empty() {
-            return self.give_up(BailCause::Conversion);
-        }
         let parts = self.make(DictionaryKind::Map);
+        if separator.is_empty() {
+            if !text.is_ascii() {
+                return self.give_up(BailCause::Conversion);
+            }
+            for (place, letter) in text.char_indices() {
+                let letter = self.intern(letter.encode_utf8(&mut [0; 4]))?;
+                self.put(parts, DictionaryKind::Map, (value::number(place as f64), letter))?;
+            }
+            return Ok(parts);
+        }
         for (place, part) in text.split(&*separator).enumerate() {
             let part = self.intern(part)?;
             self.put(parts, DictionaryKind::Map, (value::number(place as f64), part))?;
@@ -206,16 +233,26 @@ impl Surroundings {
     }
 
     fn matches(&mut self, text: i64, pattern: i64) -> wasmtime::Result<i32> {
+        let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
+        let pattern = pattern as usize;
+        let number = match kind(text as u64) {
+            Kind::Text(number) if self.strings.is_settled(number) => Some(number),
+            _ => None,
+        };
+        if let Some(known) = number.and_then(|number| self.strings.memo.matched(pattern, number)) {
+            return Ok(i32::from(known));
+        }
         let text = self.text_of_value(text)?;
         if !text.is_ascii() {
             return self.give_up(BailCause::Conversion);
         }
-        let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
         let units: Vec<u16> = text.encode_utf16().collect();
-        match self.patterns.get(pattern as usize) {
-            Some(pattern) => Ok(i32::from(pattern.find_from_ucs2(&units, 0).next().is_some())),
-            None => self.give_up(BailCause::Kind),
+        let Some(known) = self.patterns.get(pattern) else { return self.give_up(BailCause::Kind) };
+        let is_match = known.find_from_ucs2(&units, 0).next().is_some();
+        if let Some(number) = number {
+            self.strings.memo.note_match(pattern, number, is_match);
         }
+        Ok(i32::from(is_match))
     }
 }
 
@@ -286,6 +323,8 @@ pub(super) fn offer(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
         ask.data_mut().moment(|moment| f64::from(moment.weekday))
     })?;
     offer_dictionaries(linker)?;
+    host_texts::offer(linker)?;
+    super::sorting::offer(linker)?;
     linker.func_wrap(HOST, ORDER, |mut ask: Ask<'_>, left: i64, right: i64| {
         let (left, right) = (ask.data_mut().text(left)?, ask.data_mut().text(right)?);
         Ok(texts::order(&left, &right) as i32)
@@ -293,16 +332,6 @@ pub(super) fn offer(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
     linker.func_wrap(HOST, NUMBER, |mut ask: Ask<'_>, text: i64| ask.data_mut().number(text))?;
     linker.func_wrap(HOST, PLUS, |mut ask: Ask<'_>, left: i64, right: i64| ask.data_mut().plus(left, right))?;
     linker.func_wrap(HOST, REMAINDER, |left: f64, right: f64| left % right)?;
-    linker.func_wrap(HOST, SORT, |mut ask: Ask<'_>, list: i32, table: i32, keys: i32| {
-        let Some(Extern::Memory(memory)) = ask.get_export("memory") else {
-            return ask.data_mut().give_up(BailCause::Kind);
-        };
-        let sorted = sort(memory.data_mut(&mut ask), list as u32, table as u32, keys as u32);
-        match sorted {
-            Some(()) => Ok(()),
-            None => ask.data_mut().give_up(BailCause::Conversion),
-        }
-    })?;
     Ok(())
 }
 
@@ -340,6 +369,18 @@ fn offer_dictionaries(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()>
         let kinds = [DictionaryKind::Map, DictionaryKind::Set];
         Ok(i32::from(ask.data_mut().dictionary(own, &kinds)?.get(key as u64).is_some()))
     })?;
+    linker.func_wrap(HOST, HostCall::HasMember.name(), |mut ask: Ask<'_>, own: i64, key: i64| {
+        let name = ask.data_mut().name(key)?;
+        Ok(i32::from(ask.data_mut().dictionary(own, &[DictionaryKind::Object])?.get(name).is_some()))
+    })?;
+    linker.func_wrap(HOST, HostCall::DictionaryKind.name(), |mut ask: Ask<'_>, own: i64| {
+        let kinds = [DictionaryKind::Object, DictionaryKind::Map, DictionaryKind::Set];
+        Ok(match ask.data_mut().dictionary(own, &kinds)?.kind {
+            DictionaryKind::Object => 0.0,
+            DictionaryKind::Map => 1.0,
+            DictionaryKind::Set => 2.0,
+        })
+    })?;
     linker.func_wrap(HOST, HostCall::Count.name(), |mut ask: Ask<'_>, own: i64| ask.data_mut().count(own))?;
     linker.func_wrap(HOST, HostCall::KeyAt.name(), |mut ask: Ask<'_>, own: i64, place: i64| {
         ask.data_mut().entry(own, place).map(|(key, _)| key as i64)
@@ -362,44 +403,6 @@ pub(super) fn elements(memory: &[u8], list: u32) -> Option<impl Iterator<Item = 
     let items = word_at(memory, u64::from(list) + LIST_ITEMS)? as usize;
     let bytes = memory.get(items..items.checked_add(8 * length as usize)?)?;
     Some(bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)))
-}
-
-/// Sorts the list at `list` by the lists of numbers in the table at `table`, as many as `keys`. Nothing where a key is no
-/// number: what compares with it orders nothing.
-fn sort(memory: &mut [u8], list: u32, table: u32, keys: u32) -> Option<()> {
-    let mut columns = Vec::new();
-    for key in 0..u64::from(keys) {
-        let (address, reversed) =
-            (word_at(memory, u64::from(table) + 8 * key)?, word_at(memory, u64::from(table) + 8 * key + 4)?);
-        let numbers: Vec<f64> = elements(memory, address)?.map(f64::from_bits).collect();
-        if numbers.iter().any(|number| number.is_nan()) {
-            return None;
-        }
-        columns.push((numbers, reversed != 0));
-    }
-    let items: Vec<u64> = elements(memory, list)?.collect();
-    // `undefined` comes last, whoever is asked.
-    if items.contains(&value::UNDEFINED) || columns.iter().any(|(numbers, _)| numbers.len() != items.len()) {
-        return None;
-    }
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    let compare = |left: &usize, right: &usize| {
-        let by = columns.iter().map(|(numbers, reversed)| {
-            let order = match (numbers.get(*left), numbers.get(*right)) {
-                (Some(left), Some(right)) => left.partial_cmp(right).unwrap_or(Ordering::Equal),
-                _ => Ordering::Equal,
-            };
-            if *reversed { order.reverse() } else { order }
-        });
-        by.fold(Ordering::Equal, Ordering::then)
-    };
-    order.sort_by(compare);
-    let at = word_at(memory, u64::from(list) + LIST_ITEMS)? as usize;
-    for (place, from) in order.into_iter().enumerate() {
-        let bytes = memory.get_mut(at + 8 * place..at + 8 * place + 8)?;
-        bytes.copy_from_slice(&items.get(from)?.to_le_bytes());
-    }
-    Some(())
 }
 
 /// Reads the list of eight-byte values that `memory` has at the place of `list`; for what came back.

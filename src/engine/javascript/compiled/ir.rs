@@ -3,6 +3,7 @@
 //! Names are resolved, functions are written out where they are called, and every conversion that JavaScript makes is
 //! implied by the kind that a step wants of its parts. What is left of JavaScript is [`Ty::Any`], a value of eight bytes.
 
+use super::host_calls::HostCall;
 use super::paths::PathId;
 
 /// The kind of a value.
@@ -36,6 +37,8 @@ pub(super) enum Unary {
     IsList,
     /// Any to Bool.
     IsDictionary,
+    /// Any to Bool: an object whose fields have places.
+    IsObject,
     /// Any to Bool.
     IsText,
     /// Any to Bool.
@@ -94,159 +97,6 @@ pub(super) enum Binary {
     IntAtLeast,
     // Of Int to anything: the element of a list at a place, which is one of its own.
     Element,
-}
-
-/// Functions that the host has, of anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HostCall {
-    /// The length of a text, a number.
-    TextLength,
-    Includes,
-    StartsWith,
-    EndsWith,
-    /// A number.
-    IndexOf,
-    Lower,
-    Upper,
-    Trim,
-    /// Any primitive as a text.
-    ToText,
-    /// The next random number.
-    Random,
-    /// Truth: whether one text matches the pattern with a number.
-    Matches,
-    /// The parts of a text between others, as a dictionary of these.
-    Split,
-    /// The time of the request, in milliseconds.
-    Now,
-    /// The hour of the day then.
-    Hour,
-    /// The minute of the hour.
-    Minute,
-    /// The day of the week.
-    Weekday,
-    /// `{}`
-    NewObject,
-    /// `new Map()`
-    NewMap,
-    /// `new Set()`
-    NewSet,
-    /// The member of an object whose names are computed, or the size of a map or set.
-    Member,
-    /// Gives such an object a member.
-    PutMember,
-    /// `map.get(key)`
-    MapGet,
-    /// `map.set(key, value)`
-    MapSet,
-    /// `set.add(value)`
-    SetAdd,
-    /// `has(key)` of both.
-    HasKey,
-    /// The number of entries, a number.
-    Count,
-    /// The key of the entry at a place.
-    KeyAt,
-    /// Its value.
-    ValueAt,
-}
-
-impl HostCall {
-    /// Every one, in the order in which modules import them.
-    pub(super) const ALL: [Self; 28] = [
-        Self::TextLength,
-        Self::Includes,
-        Self::StartsWith,
-        Self::EndsWith,
-        Self::IndexOf,
-        Self::Lower,
-        Self::Upper,
-        Self::Trim,
-        Self::ToText,
-        Self::Random,
-        Self::Matches,
-        Self::Split,
-        Self::Now,
-        Self::Hour,
-        Self::Minute,
-        Self::Weekday,
-        Self::NewObject,
-        Self::NewMap,
-        Self::NewSet,
-        Self::Member,
-        Self::PutMember,
-        Self::MapGet,
-        Self::MapSet,
-        Self::SetAdd,
-        Self::HasKey,
-        Self::Count,
-        Self::KeyAt,
-        Self::ValueAt,
-    ];
-
-    /// How many values it takes, and what it gives.
-    pub(super) fn signature(self) -> (usize, Ty) {
-        match self {
-            Self::TextLength => (1, Ty::Num),
-            Self::Includes | Self::StartsWith | Self::EndsWith | Self::Matches | Self::HasKey => (2, Ty::Bool),
-            Self::IndexOf => (2, Ty::Num),
-            Self::Lower | Self::Upper | Self::Trim | Self::ToText => (1, Ty::Any),
-            Self::Random | Self::Now | Self::Hour | Self::Minute | Self::Weekday => (0, Ty::Num),
-            Self::Split | Self::Member | Self::MapGet | Self::SetAdd | Self::KeyAt | Self::ValueAt => (2, Ty::Any),
-            Self::NewObject | Self::NewMap | Self::NewSet => (0, Ty::Any),
-            Self::PutMember | Self::MapSet => (3, Ty::Any),
-            Self::Count => (1, Ty::Num),
-        }
-    }
-
-    /// Whether it always comes to the same and changes nothing.
-    fn is_pure(self) -> bool {
-        !matches!(
-            self,
-            Self::Random
-                | Self::Split
-                | Self::NewObject
-                | Self::NewMap
-                | Self::NewSet
-                | Self::PutMember
-                | Self::MapSet
-                | Self::SetAdd
-        )
-    }
-
-    /// The name under which modules import it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::TextLength => "length",
-            Self::Includes => "includes",
-            Self::StartsWith => "starts",
-            Self::EndsWith => "ends",
-            Self::IndexOf => "index",
-            Self::Lower => "lower",
-            Self::Upper => "upper",
-            Self::Trim => "trim",
-            Self::ToText => "text",
-            Self::Random => "random",
-            Self::Matches => "matches",
-            Self::Split => "split",
-            Self::Now => "now",
-            Self::Hour => "hour",
-            Self::Minute => "minute",
-            Self::Weekday => "weekday",
-            Self::NewObject => "object",
-            Self::NewMap => "map",
-            Self::NewSet => "set",
-            Self::Member => "member",
-            Self::PutMember => "put",
-            Self::MapGet => "get",
-            Self::MapSet => "assign",
-            Self::SetAdd => "add",
-            Self::HasKey => "has",
-            Self::Count => "count",
-            Self::KeyAt => "key",
-            Self::ValueAt => "value",
-        }
-    }
 }
 
 /// Why compiled code may give a step up.
@@ -325,6 +175,8 @@ pub(super) enum Ex {
         length: bool,
         name: Option<u64>,
     },
+    /// What the script wrote into a member of a node, by number, where the first is a node that it wrote to; else the other.
+    Written(Box<Ex>, usize, Box<Ex>),
     /// A new record of the root at this path with these fields.
     Record(PathId, Vec<(PathId, Ex)>),
     Host(HostCall, Vec<Ex>),
@@ -357,7 +209,24 @@ pub(super) enum St {
     /// Sorts a list, ascending by numbers or texts that stand in lists of their own, the first of which decides first.
     /// Each says whether the order is the other one.
     Sort(Ex, Vec<(Ex, bool)>),
+    /// Sorts a list by a comparator, which is asked about the same pairs as V8 asks.
+    SortBy(Ex, Box<Comparator>),
+    /// Writes the member of a node with this number among those that the script writes.
+    PutWritten {
+        base: Ex,
+        place: usize,
+        value: Ex,
+    },
     Bail(BailCause),
+}
+
+/// A function of two elements, which may read variables around it and sets none of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Comparator {
+    /// The variables of both elements.
+    pub(super) parameters: [Local; 2],
+    pub(super) body: Vec<St>,
+    pub(super) result: Ex,
 }
 
 /// A piece of code.
@@ -383,6 +252,15 @@ pub(super) fn walk(steps: &[St], note: &mut impl FnMut(Piece<'_>)) {
                 walk_ex(left, note);
                 walk_ex(right, note);
             }
+            St::SortBy(list, comparator) => {
+                walk_ex(list, note);
+                walk(&comparator.body, note);
+                walk_ex(&comparator.result, note);
+            }
+            St::PutWritten { base, value, .. } => {
+                walk_ex(base, note);
+                walk_ex(value, note);
+            }
             St::PutElement(list, place, value) => [list, place, value].into_iter().for_each(|ex| walk_ex(ex, note)),
             St::Sort(list, keys) => {
                 walk_ex(list, note);
@@ -399,7 +277,7 @@ pub(super) fn walk_ex(ex: &Ex, note: &mut impl FnMut(Piece<'_>)) {
     match ex {
         Ex::Const(_) | Ex::Num(_) | Ex::Int(_) | Ex::Bool(_) | Ex::Get(_) => {}
         Ex::Un(_, part) | Ex::Field { base: part, .. } => walk_ex(part, note),
-        Ex::Bin(_, left, right) => {
+        Ex::Bin(_, left, right) | Ex::Written(left, _, right) => {
             walk_ex(left, note);
             walk_ex(right, note);
         }
@@ -419,7 +297,15 @@ pub(super) fn is_pure(ex: &Ex, first: Local) -> bool {
     walk_ex(ex, &mut |piece| {
         is_pure &= match piece {
             Piece::Step(St::Set(local, _)) => *local >= first,
-            Piece::Step(St::Push(..) | St::PutElement(..) | St::PutField { .. } | St::Cut(..) | St::Sort(..)) => false,
+            Piece::Step(
+                St::Push(..)
+                | St::PutElement(..)
+                | St::PutField { .. }
+                | St::PutWritten { .. }
+                | St::Cut(..)
+                | St::Sort(..)
+                | St::SortBy(..),
+            ) => false,
             Piece::Step(_) => true,
             Piece::Value(Ex::Host(call, _)) => call.is_pure(),
             Piece::Value(ex) => !matches!(ex, Ex::Record(..)),

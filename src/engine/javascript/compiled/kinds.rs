@@ -43,7 +43,7 @@ impl Kinds {
     pub(super) fn of(&self, ex: &Ex) -> Ty {
         match ex {
             Ex::Field { length: true, .. } | Ex::Num(_) => Ty::Num,
-            Ex::Const(_) | Ex::Field { .. } | Ex::Record(..) => Ty::Any,
+            Ex::Const(_) | Ex::Field { .. } | Ex::Record(..) | Ex::Written(..) => Ty::Any,
             Ex::Int(_) => Ty::Int,
             Ex::Bool(_) => Ty::Bool,
             Ex::Get(local) => self.0.get(*local).copied().unwrap_or(Ty::Any),
@@ -80,6 +80,7 @@ pub(super) fn unary_operand(op: Unary) -> Ty {
         | Unary::IsUndefined
         | Unary::IsList
         | Unary::IsDictionary
+        | Unary::IsObject
         | Unary::IsText
         | Unary::IsNumber
         | Unary::TypeOf
@@ -105,6 +106,7 @@ fn unary_result(op: Unary) -> Ty {
         | Unary::IsUndefined
         | Unary::IsList
         | Unary::IsDictionary
+        | Unary::IsObject
         | Unary::IsText
         | Unary::IsNumber
         | Unary::IsNaN => Ty::Bool,

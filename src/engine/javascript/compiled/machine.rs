@@ -11,6 +11,7 @@ use wasmtime::{
 
 use crate::chain::candidates::Places;
 use crate::clock::{Alarm, Dice, Overtime};
+use crate::model::diagnosis::LogLevel;
 use crate::model::{Candidate, Cluster};
 use crate::script::{Argument, CallContext, Element, ReturnedValue, Score, ScriptLimits, ScriptRequest};
 use serde_json::Value;
@@ -23,6 +24,7 @@ use super::lower::Lowered;
 use super::paths::{NODE, Paths};
 use super::strings::Strings;
 use super::table::{NodeTable, Owner, REQUEST_AT};
+use super::thrown::ThrowPlace;
 use super::value::{self, Kind, kind};
 
 /// Stack of compiled code in bytes.
@@ -95,10 +97,11 @@ impl ModuleCompiler {
             Regex::from_unicode(units, Flags::from(flags.as_str())).map_err(|error| error.to_string())
         });
         let patterns = patterns.collect::<Result<_, _>>()?;
-        let Lowered { parameters, paths, writes_lists, .. } = lowered;
+        let Lowered { parameters, paths, writes_lists, throws, written, .. } = lowered;
         let owner = if writes_lists { Owner::Script } else { Owner::Shared };
-        let (own, loops) = (emitted.run, emitted.loops);
-        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings: strings.clone(), own, loops })
+        let (own, loops, writes_nodes) = (emitted.run, emitted.loops, written > 0);
+        let strings = strings.clone();
+        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings, throws, writes_nodes, own, loops })
     }
 }
 
@@ -110,6 +113,8 @@ pub(in super::super) struct CompiledCode {
     owner: Owner,
     patterns: Vec<Regex>,
     strings: Strings,
+    throws: Vec<ThrowPlace>,
+    writes_nodes: bool,
     /// The index of the script's own function, and where its loops are.
     own: u32,
     loops: Vec<LoopSpan>,
@@ -130,6 +135,8 @@ impl CompiledCode {
 pub(in super::super) enum Unanswered {
     /// It gave up: Boa answers.
     Bailed(BailCause),
+    /// It threw an error, at this place of the script.
+    Thrown(ThrowPlace, usize, Rc<str>),
     /// The nodes do not fit into its memory: Boa answers from now on.
     Full,
     /// The script passed a limit, in the loop at this line and column.
@@ -159,6 +166,8 @@ pub(in super::super) struct Machine {
     cause: Global,
     table: NodeTable,
     owner: Owner,
+    throws: Vec<ThrowPlace>,
+    writes_nodes: bool,
     memory: wasmtime::Memory,
     /// The run whose request is written down, by number, with the number of texts then and where its calls may begin.
     asked: Option<(u64, usize, u32)>,
@@ -175,6 +184,8 @@ enum Entry {
 pub(in super::super) struct Occasion<'a> {
     pub(in super::super) number: u64,
     pub(in super::super) scene: CallContext<'a>,
+    /// How many lines a decision may log.
+    pub(in super::super) log_lines: usize,
 }
 
 impl Machine {
@@ -197,7 +208,8 @@ impl Machine {
             _ => Entry::Two(instance.get_typed_func(&mut store, "run")?),
         };
         let table = NodeTable::new(memory, code.paths.clone(), code.strings.len());
-        Ok(Self { store, run, top, cause, table, owner: code.owner, memory, asked: None })
+        let (owner, throws, writes_nodes) = (code.owner, code.throws.clone(), code.writes_nodes);
+        Ok(Self { store, run, top, cause, table, owner, throws, writes_nodes, memory, asked: None })
     }
 
     /// Asks the whole-list function. Nothing where what it returned is for Boa to say.
@@ -218,12 +230,18 @@ impl Machine {
         let given = Some((candidates, self.owner));
         let end = self.table.ask(&mut self.store, &asked, cluster, given)?;
         self.store.data_mut().moment = Some(asked.moment.clone());
+        self.store.data_mut().most_lines = occasion.log_lines;
         let dice = Dice::new(asked.seed, occasion.scene.step, "");
         let request = value::object(super::paths::REQUEST, REQUEST_AT);
         let said = self.enter((compiler, code), (request, 0), Some(dice), end);
         let returned = said.map(|bits| self.returned(bits, candidates, cluster, limits));
         self.store.data_mut().strings.truncate(texts);
         returned
+    }
+
+    /// Takes the lines that the last call logged.
+    pub(in super::super) fn take_lines(&mut self) -> Vec<(LogLevel, Rc<str>)> {
+        std::mem::take(&mut self.store.data_mut().lines)
     }
 
     /// Asks a function of one node.
@@ -253,6 +271,7 @@ impl Machine {
                 (value::object(super::paths::REQUEST, REQUEST_AT), texts, end)
             }
         };
+        self.store.data_mut().most_lines = occasion.log_lines;
         self.store.data_mut().moment = scene.asked.map(|asked| asked.moment.clone());
         let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, node.id()));
         let row = row.map_err(|_too_many| Full)?;
@@ -312,6 +331,8 @@ impl Machine {
             let surroundings = self.store.data_mut();
             (surroundings.dice, surroundings.cause) = (dice.clone(), None);
             surroundings.dictionaries.clear();
+            surroundings.lines.clear();
+            surroundings.thrown = None;
             self.store.set_epoch_deadline(1);
             let _set = self.top.set(&mut self.store, WasmVal::I32(end.next_multiple_of(8) as i32));
             let _set = self.cause.set(&mut self.store, WasmVal::I32(0));
@@ -327,6 +348,11 @@ impl Machine {
                     }
                 }
                 Err(error) => {
+                    if let Some(thrown) = self.store.data_mut().thrown.take()
+                        && let Some(place) = self.throws.get(thrown.place)
+                    {
+                        return Err(Unanswered::Thrown(place.clone(), thrown.place, thrown.message));
+                    }
                     let number = self.cause.get(&mut self.store).i32().unwrap_or_default();
                     return Err(match self.store.data().cause.unwrap_or_else(|| BailCause::of(number)) {
                         BailCause::Length => Unanswered::Passed(PassedLimit::Length, code.place(&error)),
@@ -374,6 +400,11 @@ impl Machine {
             }
             Kind::List(list) => {
                 let items = read_list(self.memory, &self.store, list)?;
+                // What was written into them goes along with them, as Boa tells.
+                let is_node = |bits: &u64| matches!(value::kind(*bits), Kind::Object(NODE, _));
+                if self.writes_nodes && items.iter().any(is_node) {
+                    return None;
+                }
                 if items.len() > limits.returned_elements {
                     return None;
                 }

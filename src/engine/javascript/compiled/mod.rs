@@ -6,18 +6,25 @@
 //! beside this folder decides between the tiers. docs/src/internals/compiled.md has the whole.
 
 mod cells;
+mod dates;
 mod dictionary;
 mod emit;
 mod host;
+mod host_calls;
+mod host_patterns;
+mod host_texts;
 mod ir;
 mod kinds;
 mod lower;
 mod machine;
 mod paths;
 mod request;
+mod sorting;
 mod strings;
 mod table;
+mod text_memo;
 mod texts;
+mod thrown;
 mod tier;
 mod value;
 

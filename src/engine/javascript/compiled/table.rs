@@ -13,7 +13,7 @@ use crate::model::{Candidate, Cluster, ClusterIdentity, NodeParts, SlotIndex};
 use crate::script::ScriptRequest;
 
 use super::cells::{CellWriter, Full, NodeCell, at_hand, found, grow, put};
-use super::emit::COLUMNS_AT;
+use super::emit::{COLUMNS_AT, ROW_COUNT_AT};
 use super::host::Surroundings;
 use super::paths::{NODE, PathId, Paths, REQUEST};
 use super::request::{RequestCell, RequestSource};
@@ -164,6 +164,8 @@ impl NodeTable {
         let bytes = |count: usize| u32::try_from(8 * self.rows * count).map_err(|_too_many| Full);
         self.end = ROWS_AT + bytes(columns)?;
         grow(store, self.memory, self.end)?;
+        let rows = u32::try_from(self.rows).map_err(|_too_many| Full)?;
+        put(store, self.memory, ROW_COUNT_AT as u32, &rows.to_le_bytes())?;
         for place in 0..columns {
             let at = ROWS_AT + bytes(place)?;
             put(store, self.memory, COLUMNS_AT as u32 + 4 * place as u32, &at.to_le_bytes())?;

@@ -31,6 +31,71 @@ pub(super) fn number_of(text: &str) -> Option<f64> {
     (!is_odd).then_some(f64::NAN)
 }
 
+/// What `parseInt` reads of `text` in tens.
+pub(super) fn leading_whole(text: &str) -> Option<f64> {
+    let (is_negative, unsigned) = signed(text)?;
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = unsigned.split_at(digits);
+    match (digits, rest.as_bytes().first()) {
+        ("", _) => Some(f64::NAN),
+        // Other bases, zeros with a sign, and more digits than numbers have.
+        ("0", Some(b'x' | b'X')) => None,
+        _ if digits.len() > 15 => None,
+        _ => digits
+            .parse()
+            .ok()
+            .filter(|number| *number != 0.0 || !is_negative)
+            .map(|number: f64| negated(number, is_negative)),
+    }
+}
+
+/// What `parseFloat` reads of `text`.
+pub(super) fn leading_number(text: &str) -> Option<f64> {
+    let (is_negative, unsigned) = signed(text)?;
+    let whole = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let behind = unsigned.get(whole..)?;
+    let fraction = match behind.strip_prefix('.') {
+        Some(rest) => 1 + rest.bytes().take_while(u8::is_ascii_digit).count(),
+        None => 0,
+    };
+    let (plain, rest) = unsigned.split_at(whole + fraction);
+    if whole == 0 && fraction < 2 {
+        return if unsigned.starts_with("Inf") { None } else { Some(f64::NAN) };
+    }
+    if rest.starts_with(['e', 'E']) {
+        return None;
+    }
+    plain.parse().ok().filter(|number| *number != 0.0 || !is_negative).map(|number: f64| negated(number, is_negative))
+}
+
+/// Whether a text of ASCII begins with a minus, and what follows the sign.
+fn signed(text: &str) -> Option<(bool, &str)> {
+    if !text.is_ascii() {
+        return None;
+    }
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let is_negative = text.starts_with('-');
+    Some((is_negative, text.strip_prefix(['+', '-']).unwrap_or(text)))
+}
+
+fn negated(number: f64, is_negative: bool) -> f64 {
+    if is_negative { -number } else { number }
+}
+
+/// `number` with so many digits behind the point; absent where it lies between two of them, or is too large.
+pub(super) fn fixed(number: f64, digits: f64) -> Option<String> {
+    if !(0.0..=20.0).contains(&digits) || !number.is_finite() || number.abs() >= LARGEST_PLAIN {
+        return None;
+    }
+    let digits = digits as usize;
+    let number = if number == 0.0 { 0.0 } else { number };
+    // What is a tie has a five and nothing else within so many digits.
+    let exact = format!("{number:.*}", digits + 30);
+    let behind = exact.get(exact.len() - 30..)?;
+    let is_tie = behind.starts_with('5') && behind.bytes().skip(1).all(|digit| digit == b'0');
+    (!is_tie).then(|| format!("{number:.digits$}"))
+}
+
 /// `number` as JavaScript writes it; absent where that needs an exponent.
 pub(super) fn text_of(number: f64) -> Option<String> {
     let size = number.abs();

@@ -4,14 +4,17 @@
 //! asked again, nor is one that keeps giving up.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::model::Position;
+use crate::model::diagnosis::LogLevel;
 use crate::script::{NodeFunction, PerNode, ScriptShape, TierChange, TierLedger, TierNews};
 
 use super::super::analysis::edits::Moves;
 use super::super::analysis::source::EntryPoint;
-use super::super::analysis::tree::Tree;
+use super::super::analysis::tree::{INHERITED, Tree};
 use super::emit::TYPE_NAMES;
 use super::ir::BailCause;
 use super::lower::{CompileTarget, Uncompiled, has_quiet_top, lower};
@@ -37,6 +40,10 @@ pub(in super::super) struct Compiled {
     machine: RefCell<Option<Machine>>,
     calls: Cell<u64>,
     bails: RefCell<Vec<(BailCause, u64)>>,
+    /// The lines that the last call logged.
+    lines: RefCell<Vec<(LogLevel, Rc<str>)>>,
+    /// Where the errors of each place at which it throws stand, as Boa said.
+    thrown: RefCell<BTreeMap<usize, Option<Position>>>,
     /// Why it is not asked any more.
     retired: RefCell<Option<String>>,
     scribe: TierScribe,
@@ -86,6 +93,7 @@ impl Tiers {
             for name in TYPE_NAMES {
                 strings.intern(name);
             }
+            strings.intern_inherited(INHERITED.into_iter());
             let code = lower(tree, moves, target, &mut strings, has_global).and_then(|lowered| {
                 compiler.compile(lowered, &strings).map_err(|construct| Uncompiled { line: 1, column: 1, construct })
             });
@@ -155,6 +163,8 @@ impl Compiled {
             machine: RefCell::default(),
             calls: Cell::default(),
             bails: RefCell::default(),
+            lines: RefCell::default(),
+            thrown: RefCell::default(),
             retired: RefCell::default(),
             scribe,
         }
@@ -173,7 +183,7 @@ impl Compiled {
             Err(Unanswered::Full) => {
                 self.give_up("the nodes do not fit into the memory of its compiled code".to_owned())
             }
-            Err(Unanswered::Passed(..)) | Ok(_) => {}
+            Err(Unanswered::Passed(..) | Unanswered::Thrown(..)) | Ok(_) => {}
         }
         answer
     }
@@ -194,10 +204,26 @@ impl Compiled {
             ),
         };
         let answer = ask(machine, &self.code);
+        self.lines.replace(machine.take_lines());
         if machine.is_swollen() {
             *kept = None;
         }
         answer
+    }
+
+    /// Takes the lines that the last call logged.
+    pub(in super::super) fn take_lines(&self) -> Vec<(LogLevel, Rc<str>)> {
+        self.lines.take()
+    }
+
+    /// Where errors of the place with this number stand; nothing where Boa was not asked yet.
+    pub(in super::super) fn thrown_at(&self, place: usize) -> Option<Option<Position>> {
+        self.thrown.borrow().get(&place).cloned()
+    }
+
+    /// Learns where errors of a place stand.
+    pub(in super::super) fn learn_thrown(&self, place: usize, position: Option<Position>) {
+        self.thrown.borrow_mut().insert(place, position);
     }
 
     /// Whether the next answer is to be compared with Boa's, which one in `every` is.
@@ -236,6 +262,12 @@ impl Compiled {
     fn retire(&self, why: String) {
         self.retired.replace(Some(why));
         self.machine.replace(None);
+    }
+
+    /// Why it gave up, and how often.
+    #[cfg(test)]
+    pub(super) fn causes(&self) -> Vec<(BailCause, u64)> {
+        self.bails.borrow().clone()
     }
 
     /// How often it was asked, and how often it gave up.

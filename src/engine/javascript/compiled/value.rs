@@ -17,6 +17,9 @@ pub(super) const TRUE: u64 = TAGGED + 3;
 /// A value that compiled code does not know: reading it bails out.
 pub(super) const UNKNOWN: u64 = TAGGED + 4;
 
+/// What no value is: nothing was written here.
+pub(super) const UNWRITTEN: u64 = u64::MAX;
+
 /// The upper sixteen bits of a text, whose number among the interned ones is below.
 pub(super) const TEXT: u64 = 0xFFFA;
 /// The upper sixteen bits of a list, whose header's address is below.

@@ -15,6 +15,8 @@ use icu_collator::{CollatorBorrowed, CollatorPreferences};
 pub(super) struct Collators(#[unsafe_ignore_trace] Rc<RefCell<BTreeMap<u32, CollatorBorrowed<'static>>>>);
 
 const MAX_CODE: u32 = 64;
+/// The code of the order without options.
+const PLAIN_CODE: u32 = 3;
 
 /// Compares two texts: -1 or 1 where either comes first, 0 where neither does; the third argument is the code of the
 /// settings.
@@ -33,6 +35,11 @@ pub(super) fn collate(_this: &JsValue, args: &[JsValue], context: &mut Context) 
     let order = collator.compare_utf16(&left, &right) as i32;
     collators.insert(code, collator);
     Ok(JsValue::from(order))
+}
+
+/// Returns the collator of `localeCompare` without options.
+pub(in super::super) fn plain_collator() -> Option<CollatorBorrowed<'static>> {
+    collator(PLAIN_CODE)
 }
 
 /// Returns the collator with the settings of `code`: two bits for the sensitivity, a bit for numbers by value, two for

@@ -6,9 +6,9 @@ use super::super::ir::{Ex, Ty};
 use super::super::value;
 use super::{Callee, Emitter, F64, I32, I64};
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
     /// Leaves the value of `ex` as a value of the kind `wanted`.
-    pub(super) fn value_as(&mut self, ex: &Ex, wanted: Ty) {
+    pub(super) fn value_as(&mut self, ex: &'a Ex, wanted: Ty) {
         let own = self.kinds.of(ex);
         self.value(ex);
         self.convert(own, wanted);

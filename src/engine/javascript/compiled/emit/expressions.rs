@@ -2,7 +2,8 @@
 
 use wasm_encoder::{BlockType, Instruction as I};
 
-use super::super::ir::{BailCause, Binary, Ex, HostCall, Ty, Unary};
+use super::super::host_calls::HostCall;
+use super::super::ir::{BailCause, Binary, Ex, Ty, Unary};
 use super::super::kinds::{binary_kinds, unary_operand};
 use super::super::paths::{PathId, RootKind};
 use super::super::value::{self, LIST_BYTES, LIST_FROZEN, LIST_ITEMS, LIST_LENGTH, LIST_ROOM};
@@ -11,9 +12,9 @@ use super::{Callee, Emitter, F64, I32, I64, machine_type, wide, word};
 /// The texts that `typeof` says, in the order in which each script interns them first.
 pub(in super::super) const TYPE_NAMES: [&str; 5] = ["undefined", "object", "boolean", "number", "string"];
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
     /// Leaves the value of `ex`, which is of its own kind.
-    pub(super) fn value(&mut self, ex: &Ex) {
+    pub(super) fn value(&mut self, ex: &'a Ex) {
         match ex {
             Ex::Const(bits) => self.put([I::I64Const(*bits as i64)]),
             Ex::Num(number) => self.put([I::F64Const((*number).into())]),
@@ -41,6 +42,7 @@ impl Emitter<'_> {
             Ex::Field { base, length: true, .. } => self.length(base),
             Ex::Field { base, fields, name, .. } => self.field(base, fields, *name),
             Ex::Record(root, fields) => self.record(*root, fields),
+            Ex::Written(base, place, otherwise) => self.read_written(base, *place, otherwise),
             Ex::Host(call, parts) => {
                 parts.iter().for_each(|part| self.value_as(part, Ty::Any));
                 self.call(Callee::Host(*call));
@@ -55,6 +57,7 @@ impl Emitter<'_> {
             Unary::IsUndefined => self.put([I::I64Const(value::UNDEFINED as i64), I::I64Eq]),
             Unary::IsList => self.has_tag(value::LIST),
             Unary::IsDictionary => self.has_tag(value::DICTIONARY),
+            Unary::IsObject => self.has_tag(value::OBJECT),
             Unary::IsText => self.has_tag(value::TEXT),
             Unary::IsNumber => self.put([I::I64Const(value::TAGGED as i64), I::I64LtU]),
             Unary::TypeOf => self.type_of(),
@@ -135,7 +138,7 @@ impl Emitter<'_> {
         self.put([I::LocalGet(list)]);
     }
 
-    fn binary(&mut self, op: Binary, left: &Ex, right: &Ex) {
+    fn binary(&mut self, op: Binary, left: &'a Ex, right: &'a Ex) {
         let is_numeric = self.kinds.are_numeric(left, right);
         match op {
             Binary::Plus if is_numeric => return self.numbers(left, right, I::F64Add),
@@ -183,7 +186,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn numbers(&mut self, left: &Ex, right: &Ex, op: I<'static>) {
+    fn numbers(&mut self, left: &'a Ex, right: &'a Ex, op: I<'static>) {
         self.value_as(left, Ty::Num);
         self.value_as(right, Ty::Num);
         self.put([op]);
@@ -210,7 +213,7 @@ impl Emitter<'_> {
     }
 
     /// Compares two values, numbers by `op`, others by whether their order lies from the one bound to the other.
-    fn compare(&mut self, left: &Ex, right: &Ex, op: I<'static>, (least, most): (i32, i32)) {
+    fn compare(&mut self, left: &'a Ex, right: &'a Ex, op: I<'static>, (least, most): (i32, i32)) {
         self.value_as(left, Ty::Any);
         self.value_as(right, Ty::Any);
         let (left, right) = self.both_numbers();
@@ -225,7 +228,7 @@ impl Emitter<'_> {
         self.end();
     }
 
-    fn strict_equal(&mut self, left: &Ex, right: &Ex) {
+    fn strict_equal(&mut self, left: &'a Ex, right: &'a Ex) {
         let is_number = |ty: Ty| matches!(ty, Ty::Num | Ty::Int);
         match (self.kinds.of(left), self.kinds.of(right)) {
             (left_kind, right_kind) if is_number(left_kind) && is_number(right_kind) => {
@@ -249,7 +252,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn loose_equal(&mut self, left: &Ex, right: &Ex) {
+    fn loose_equal(&mut self, left: &'a Ex, right: &'a Ex) {
         let is_number = |ty: Ty| matches!(ty, Ty::Num | Ty::Int);
         let is_nothing = |ex: &Ex| matches!(ex, Ex::Const(value::NULL | value::UNDEFINED));
         let kinds = (self.kinds.of(left), self.kinds.of(right));
@@ -276,7 +279,7 @@ impl Emitter<'_> {
         self.put([I::LocalGet(kept)]);
     }
 
-    fn length(&mut self, base: &Ex) {
+    fn length(&mut self, base: &'a Ex) {
         self.value_as(base, Ty::Any);
         let kept = self.variable(I64);
         self.put([I::LocalTee(kept)]);
@@ -327,7 +330,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn field(&mut self, base: &Ex, fields: &[PathId], name: Option<u64>) {
+    fn field(&mut self, base: &'a Ex, fields: &[PathId], name: Option<u64>) {
         self.value_as(base, Ty::Any);
         let kept = self.variable(I64);
         self.put([I::LocalSet(kept)]);
@@ -355,7 +358,7 @@ impl Emitter<'_> {
         self.check_known();
     }
 
-    fn record(&mut self, root: PathId, fields: &[(PathId, Ex)]) {
+    fn record(&mut self, root: PathId, fields: &'a [(PathId, Ex)]) {
         let values: Vec<_> = fields
             .iter()
             .map(|(field, value)| {

@@ -158,7 +158,7 @@ fn to_number() -> Helper {
 /// Whether a value is as good as `true`.
 fn truth() -> Helper {
     let flag = |flag: bool| [I::I32Const(i32::from(flag)), I::Return];
-    let text = [I::LocalGet(0), call(Callee::Host(super::super::ir::HostCall::TextLength))];
+    let text = [I::LocalGet(0), call(Callee::Host(super::super::host_calls::HostCall::TextLength))];
     helper(
         &[I64],
         &[I32],

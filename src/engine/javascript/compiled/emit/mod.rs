@@ -3,10 +3,14 @@
 //! The module has one function, the script's own with all that it calls, beside a handful of small ones. What it was not
 //! made for ends in `unreachable` with the cause in a global: nothing has happened by then that anybody could see.
 
+mod comparators;
 mod conversions;
 mod expressions;
 mod helpers;
 mod steps;
+mod written;
+
+use std::collections::BTreeSet;
 
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
@@ -15,13 +19,16 @@ use wasm_encoder::{
 
 pub(super) use expressions::TYPE_NAMES;
 
-use super::ir::{BailCause, HostCall, Label, Local, Ty};
+use super::host_calls::HostCall;
+use super::ir::{BailCause, Comparator, Ex, Label, Local, Piece, St, Ty, walk, walk_ex};
 use super::kinds::Kinds;
 use super::lower::Lowered;
-use super::paths::{Paths, RootKind};
+use super::paths::{PathId, Paths, RootKind};
 
 /// Where the addresses of the columns stand.
 pub(super) const COLUMNS_AT: u64 = 16;
+/// Where the number of rows that columns have room for stands.
+pub(super) const ROW_COUNT_AT: u64 = 8;
 /// Memory of a module at its start and at most, in pages of 64 KiB.
 pub(super) const MIN_PAGES: u64 = 2;
 /// See [`MIN_PAGES`].
@@ -43,10 +50,16 @@ pub(super) const NUMBER: &str = "number";
 pub(super) const PLUS: &str = "plus";
 pub(super) const REMAINDER: &str = "remainder";
 pub(super) const SORT: &str = "sort";
+pub(super) const SORT_BY: &str = "sortby";
+/// Comparators are exported under this name and their number.
+pub(super) const ORDER_OF: &str = "order";
 
 const I32: ValType = ValType::I32;
 const I64: ValType = ValType::I64;
 const F64: ValType = ValType::F64;
+
+/// How many functions of the host a module imports.
+const IMPORTS: u32 = HostCall::ALL.len() as u32 + 6;
 
 /// The functions of a module by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +72,7 @@ enum Callee {
     Plus,
     Remainder,
     Sort,
+    SortBy,
     Allocate,
     Push,
     ToNumber,
@@ -77,6 +91,7 @@ impl Callee {
             Self::Plus,
             Self::Remainder,
             Self::Sort,
+            Self::SortBy,
             Self::Allocate,
             Self::Push,
             Self::ToNumber,
@@ -141,6 +156,7 @@ pub(super) fn module(lowered: &Lowered) -> EmittedModule {
         (PLUS, &[I64, I64][..], &[I64][..]),
         (REMAINDER, &[F64, F64][..], &[F64][..]),
         (SORT, &[I32, I32, I32][..], &[][..]),
+        (SORT_BY, &[I32, I32, I32][..], &[][..]),
     ] {
         imports.import(HOST, name, EntityType::Function(signature(parameters, results)));
     }
@@ -149,9 +165,18 @@ pub(super) fn module(lowered: &Lowered) -> EmittedModule {
         code.function(&helper.code);
     }
     functions.function(signature(&vec![I64; lowered.parameters], &[I64]));
-    let run = functions.len() - 1 + HostCall::ALL.len() as u32 + 5;
-    let (own, loops) = Emitter::function(lowered);
-    code.function(&own);
+    let run = functions.len() - 1 + IMPORTS;
+    let (whole, mut waiting, loops) = Emitter::function(lowered);
+    code.function(&whole);
+    let mut orders = 0;
+    while orders < waiting.len() {
+        let Some(comparator) = waiting.get(orders).copied() else { break };
+        functions.function(signature(&[I64, I64, I32], &[F64]));
+        let (own, more) = Emitter::comparator(lowered, comparator, waiting.len());
+        code.function(&own);
+        waiting.extend(more);
+        orders += 1;
+    }
     let mut memories = MemorySection::new();
     let (minimum, maximum) = (MIN_PAGES, Some(MAX_PAGES));
     memories.memory(MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2: None });
@@ -161,6 +186,9 @@ pub(super) fn module(lowered: &Lowered) -> EmittedModule {
     }
     let mut exports = ExportSection::new();
     exports.export("run", ExportKind::Func, run);
+    for order in 0..orders as u32 {
+        exports.export(&format!("{ORDER_OF}{order}"), ExportKind::Func, run + 1 + order);
+    }
     exports.export("memory", ExportKind::Memory, 0);
     exports.export("top", ExportKind::Global, TOP);
     exports.export("cause", ExportKind::Global, CAUSE);
@@ -186,6 +214,8 @@ struct Emitter<'a> {
     locals: Vec<u32>,
     /// The variables that hold the addresses of columns.
     columns: Vec<u32>,
+    /// The variable with the address of what is written into nodes.
+    written: Option<u32>,
     /// The types of the variables behind the parameters.
     types: Vec<ValType>,
     parameters: u32,
@@ -193,39 +223,91 @@ struct Emitter<'a> {
     code: Vec<Instruction<'static>>,
     /// The loops so far: the first instruction of each, the first one after it, and its label.
     loops: Vec<(usize, usize, Label)>,
+    /// The comparators that this code sorts by, the first of which has the number `before`.
+    comparators: Vec<&'a Comparator>,
+    before: usize,
 }
 
 impl<'a> Emitter<'a> {
-    fn function(lowered: &'a Lowered) -> (Function, Vec<LoopSpan>) {
-        let mut emitter = Self {
-            kinds: &lowered.kinds,
-            paths: &lowered.paths,
-            locals: Vec::new(),
-            columns: Vec::new(),
-            types: Vec::new(),
-            parameters: lowered.parameters as u32,
-            frames: Vec::new(),
-            code: Vec::new(),
-            loops: Vec::new(),
-        };
+    fn new(lowered: &'a Lowered, parameters: u32) -> Self {
+        let (kinds, paths) = (&lowered.kinds, &lowered.paths);
+        let (locals, columns, written, types) = Default::default();
+        let (frames, code, loops, comparators) = Default::default();
+        Self { kinds, paths, locals, columns, written, types, parameters, frames, code, loops, comparators, before: 0 }
+    }
+
+    /// The function itself, with the comparators that it sorts by and the places of its loops.
+    fn function(lowered: &'a Lowered) -> (Function, Vec<&'a Comparator>, Vec<LoopSpan>) {
+        let mut emitter = Self::new(lowered, lowered.parameters as u32);
         for (local, ty) in lowered.kinds.0.iter().enumerate() {
             let own = if local < lowered.parameters { local as u32 } else { emitter.variable(machine_type(*ty)) };
             emitter.locals.push(own);
         }
-        let columns = lowered.paths.roots.iter().find(|root| root.kind == RootKind::Table);
+        emitter.load_columns(&lowered.body, &lowered.result);
+        emitter.make_written(lowered.written);
+        emitter.steps(&lowered.body);
+        emitter.value_as(&lowered.result, Ty::Any);
+        emitter.put([Instruction::End]);
+        let (own, loops) = (finish(&emitter.types, &emitter.code), emitter.loop_spans(lowered));
+        (own, emitter.comparators, loops)
+    }
+
+    /// A comparator, which finds the variables around it at the address that is its third parameter; `before` comparators
+    /// have a number already.
+    fn comparator(lowered: &'a Lowered, own: &'a Comparator, before: usize) -> (Function, Vec<&'a Comparator>) {
+        let mut emitter = Self::new(lowered, 3);
+        emitter.before = before;
+        let outer = comparators::variables_around(own);
+        let [first, second] = own.parameters;
+        for (local, ty) in lowered.kinds.0.iter().enumerate() {
+            let own = match local {
+                _ if local == first => 0,
+                _ if local == second => 1,
+                _ => emitter.variable(machine_type(*ty)),
+            };
+            emitter.locals.push(own);
+        }
+        for (place, local) in (0..).zip(outer) {
+            emitter.put([Instruction::LocalGet(2)]);
+            emitter.load(machine_type(emitter.kind(local)), 8 * place);
+            emitter.put([Instruction::LocalSet(emitter.local(local))]);
+        }
+        emitter.load_columns(&own.body, &own.result);
+        emitter.steps(&own.body);
+        emitter.value_as(&own.result, Ty::Num);
+        emitter.put([Instruction::End]);
+        (finish(&emitter.types, &emitter.code), emitter.comparators)
+    }
+
+    /// Loads the addresses of the columns that this code reads.
+    fn load_columns(&mut self, body: &[St], result: &Ex) {
+        let mut read = BTreeSet::new();
+        let paths = self.paths;
+        let mut note = |piece: Piece<'_>| {
+            if let Piece::Value(Ex::Field { fields, .. }) = piece {
+                let of_nodes =
+                    |field: &&PathId| paths.root_of(**field).is_some_and(|root| root.kind == RootKind::Table);
+                read.extend(
+                    fields.iter().filter(of_nodes).filter_map(|field| paths.get(*field)).map(|field| field.place),
+                );
+            }
+        };
+        walk(body, &mut note);
+        walk_ex(result, &mut note);
+        let columns = self.paths.roots.iter().find(|root| root.kind == RootKind::Table);
         for place in 0..columns.map_or(0, |root| root.places.len()) {
-            let column = emitter.variable(I32);
-            emitter.columns.push(column);
-            emitter.put([
+            if !read.contains(&place) {
+                self.columns.push(0);
+                continue;
+            }
+            let column = self.variable(I32);
+            self.columns.push(column);
+            self.put([
                 Instruction::I32Const(0),
                 Instruction::I32Load(word(COLUMNS_AT + 4 * place as u64)),
                 Instruction::LocalSet(column),
             ]);
         }
-        emitter.steps(&lowered.body);
-        emitter.value_as(&lowered.result, Ty::Any);
-        emitter.put([Instruction::End]);
-        (finish(&emitter.types, &emitter.code), emitter.loop_spans(lowered))
     }
 
     /// Where the loops are in the bytes of the function.
@@ -242,6 +324,10 @@ impl<'a> Emitter<'a> {
             Some(LoopSpan { bytes, place: lowered.place_of(*label)? })
         };
         self.loops.iter().filter_map(span).collect()
+    }
+
+    fn kind(&self, local: Local) -> Ty {
+        self.kinds.0.get(local).copied().unwrap_or(Ty::Any)
     }
 
     /// A new variable.

@@ -7,12 +7,12 @@ use super::super::paths::PathId;
 use super::super::value::{LIST_FROZEN, LIST_ITEMS, LIST_LENGTH};
 use super::{Callee, Emitter, Frame, I32, I64, wide, word};
 
-impl Emitter<'_> {
-    pub(super) fn steps(&mut self, steps: &[St]) {
+impl<'a> Emitter<'a> {
+    pub(super) fn steps(&mut self, steps: &'a [St]) {
         steps.iter().for_each(|step| self.step(step));
     }
 
-    fn step(&mut self, step: &St) {
+    fn step(&mut self, step: &'a St) {
         match step {
             St::Set(local, value) => {
                 let kind = self.kinds.0.get(*local).copied().unwrap_or(Ty::Any);
@@ -60,11 +60,13 @@ impl Emitter<'_> {
             }
             St::PutField { base, fields, value } => self.put_field(base, fields, value),
             St::Sort(list, keys) => self.sort(list, keys),
+            St::SortBy(list, comparator) => self.sort_by(list, comparator),
+            St::PutWritten { base, place, value } => self.put_written(base, *place, value),
             St::Bail(cause) => self.bail(*cause),
         }
     }
 
-    fn framed(&mut self, begin: I<'static>, label: Label, steps: &[St]) {
+    fn framed(&mut self, begin: I<'static>, label: Label, steps: &'a [St]) {
         self.put([begin]);
         self.frames.push(Frame::Named(label));
         self.steps(steps);
@@ -72,14 +74,14 @@ impl Emitter<'_> {
     }
 
     /// Gives up where the kept list may not be written to.
-    fn check_own(&mut self, list: u32) {
+    pub(super) fn check_own(&mut self, list: u32) {
         self.put([I::LocalGet(list), I::I32Load(word(LIST_FROZEN))]);
         self.begin_if(BlockType::Empty);
         self.bail(BailCause::Kind);
         self.end();
     }
 
-    fn put_element(&mut self, list: &Ex, place: &Ex, value: &Ex) {
+    fn put_element(&mut self, list: &'a Ex, place: &'a Ex, value: &'a Ex) {
         let (kept_list, kept_place, kept) = (self.variable(I32), self.variable(I32), self.variable(I64));
         self.value_as(list, Ty::Int);
         self.put([I::LocalSet(kept_list)]);
@@ -103,7 +105,7 @@ impl Emitter<'_> {
         self.end();
     }
 
-    fn put_field(&mut self, base: &Ex, fields: &[PathId], value: &Ex) {
+    fn put_field(&mut self, base: &'a Ex, fields: &[PathId], value: &'a Ex) {
         let (object, kept) = (self.variable(I64), self.variable(I64));
         self.value_as(base, Ty::Any);
         self.put([I::LocalSet(object)]);
@@ -120,7 +122,7 @@ impl Emitter<'_> {
     }
 
     /// The host is given a table: each list of keys, and whether its order is the other one.
-    fn sort(&mut self, list: &Ex, keys: &[(Ex, bool)]) {
+    fn sort(&mut self, list: &'a Ex, keys: &'a [(Ex, bool)]) {
         let (table, kept) = (self.variable(I32), self.variable(I32));
         self.value_as(list, Ty::Int);
         self.put([I::LocalTee(kept)]);

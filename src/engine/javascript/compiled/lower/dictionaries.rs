@@ -2,9 +2,11 @@
 
 use boa_ast::expression::{Expression, New};
 
-use super::super::ir::{Binary, Ex, HostCall, St, Ty, Unary};
-use super::super::paths::{ListOrigin, PathId, Shape};
+use super::super::host_calls::HostCall;
+use super::super::ir::{BailCause, Binary, Ex, St, Ty, Unary};
+use super::super::paths::{ListOrigin, Shape};
 use super::expressions::{after, from_list};
+use super::names::nothing;
 use super::{Lowering, Res, Val};
 
 /// What `Object` lists of a dictionary.
@@ -20,7 +22,9 @@ impl<'t> Lowering<'t> {
     pub(super) fn new_dictionary(&mut self, call: HostCall) -> Val {
         self.learnt |= !self.makes_dictionaries;
         self.makes_dictionaries = true;
-        Val { ex: Ex::Host(call, Vec::new()), shape: Shape::site(self.site()) }
+        let site = self.site();
+        self.learnt |= self.tables.note(site, call);
+        Val { ex: Ex::Host(call, Vec::new()), shape: Shape::site(site) }
     }
 
     /// Whether a value of this shape may be a dictionary.
@@ -40,13 +44,40 @@ impl<'t> Lowering<'t> {
         })
     }
 
+    /// Notes that a list of this shape is written to: the script has a list of nodes to itself where it may be that one.
+    pub(super) fn note_write(&mut self, shape: &Shape) {
+        let is_own = |list: &ListOrigin| matches!(list, ListOrigin::Site(_));
+        self.writes_lists |= shape.lists.is_empty() || !shape.lists.iter().all(is_own);
+        (self.learnt, self.wrote) = (self.learnt || !self.wrote, true);
+    }
+
+    /// Whether a value of this shape may be a text: lists that the script makes, and those of nodes, are none.
+    pub(super) fn may_be_text(&self, shape: &Shape) -> bool {
+        let is_list = |list: &ListOrigin| match list {
+            ListOrigin::Site(_) => true,
+            ListOrigin::Field(path) => self.paths.is_node_list(*path),
+        };
+        shape.lists.is_empty() || !shape.lists.iter().all(is_list)
+    }
+
     /// What `base` has at `key`, a list at a place or a dictionary under a name.
     pub(super) fn at_key(&mut self, base: &Val, key: &Val) -> Res<Val> {
         let list = self.local(Some(Ty::Int));
         let mut steps = vec![St::Set(list, Ex::Un(Unary::AsList, Box::new(base.ex.clone())))];
         let place = self.place_of(key, &mut steps);
         let item = self.element_or_nothing(Ex::Get(list), Ex::Get(place), &base.shape)?;
-        let item = after(steps, item);
+        let mut item = after(steps, item);
+        if self.may_be_text(&base.shape) {
+            let is_text = Ex::Un(Unary::IsText, Box::new(base.ex.clone()));
+            let is_place = Ex::Un(Unary::IsNumber, Box::new(key.ex.clone()));
+            let letter = Ex::Host(HostCall::Letter, vec![base.ex.clone(), key.ex.clone()]);
+            let letter = Ex::If(
+                Box::new(is_place),
+                Box::new(letter),
+                Box::new(Ex::Do(vec![St::Bail(BailCause::Kind)], Box::new(nothing()))),
+            );
+            item.ex = Ex::If(Box::new(is_text), Box::new(letter), Box::new(item.ex));
+        }
         if !self.may_be_dictionary(&base.shape) {
             return Ok(item);
         }
@@ -57,7 +88,7 @@ impl<'t> Lowering<'t> {
 
     /// Writes what `base` has at `key`.
     pub(super) fn put_at_key(&mut self, base: Val, key: &Val, value: Val, steps: &mut Vec<St>) {
-        self.writes_lists = true;
+        self.note_write(&base.shape);
         self.learn_elements(&base.shape, &value.shape);
         let list = self.local(Some(Ty::Int));
         let mut to_list = vec![St::Set(list, Ex::Un(Unary::AsList, Box::new(base.ex.clone())))];
@@ -83,12 +114,15 @@ impl<'t> Lowering<'t> {
         let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
         let given = self.plain_arguments(given, &mut steps)?;
+        if matches!(call, HostCall::MapSet | HostCall::SetAdd) {
+            (self.learnt, self.wrote) = (self.learnt || !self.wrote, true);
+        }
         let shape = match call {
             HostCall::MapGet => self.element_shape(&base.shape)?,
             HostCall::MapSet | HostCall::SetAdd => base.shape.clone(),
             _ => Shape::default(),
         };
-        if let (HostCall::MapSet, Some(value)) = (call, given.last()) {
+        if let (HostCall::MapSet | HostCall::SetAdd, Some(value)) = (call, given.last()) {
             self.learn_elements(&base.shape, &value.shape);
         }
         let parts = std::iter::once(base.ex).chain(given.into_iter().map(|value| value.ex)).collect();
@@ -97,6 +131,9 @@ impl<'t> Lowering<'t> {
 
     /// `Object.keys`, `Object.values` and `Object.entries` of a dictionary, as a list.
     pub(super) fn listing(&mut self, dictionary: Val, listing: DictionaryListing) -> Res<Val> {
+        if let Some(listed) = self.listing_of_literal(&dictionary, listing)? {
+            return Ok(listed);
+        }
         let mut steps = Vec::new();
         let dictionary = self.hold(dictionary, &mut steps);
         let values = self.element_shape(&dictionary.shape)?;
@@ -139,50 +176,29 @@ impl<'t> Lowering<'t> {
             ("Set", []) => Ok(self.new_dictionary(HostCall::NewSet)),
             ("Set", [list]) if !matches!(list, Expression::Spread(_)) => {
                 let mut steps = Vec::new();
-                let from = self.value(list)?;
+                let from = self.iterable(list)?;
                 let set = self.new_dictionary(HostCall::NewSet);
                 let set = self.hold(set, &mut steps);
-                self.walk_list(from, &mut steps, |_, walked, body| {
+                self.walk_list(from, &mut steps, |lowering, walked, body| {
+                    lowering.learn_elements(&set.shape, &walked.item.shape);
                     body.push(St::Eval(Ex::Host(HostCall::SetAdd, vec![set.ex.clone(), walked.item.ex])));
                     Ok(())
                 })?;
                 Ok(after(steps, set))
             }
+            ("Map", [list]) if !matches!(list, Expression::Spread(_)) => self.map_of(list),
+            ("Date", [time]) if !matches!(time, Expression::Spread(_)) => {
+                let time = self.value(time)?;
+                self.date_of(time)
+            }
+            ("Array", []) => {
+                let (site, list) = (self.site(), self.local(Some(Ty::Int)));
+                let made = vec![St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8))))];
+                Ok(after(made, Val { ex: from_list(list), shape: Shape::site(site) }))
+            }
+            ("Object", []) => Ok(self.new_dictionary(HostCall::NewObject)),
             ("Date", []) => self.new_date(),
             _ => Err(self.refusal(format!("`new {name}`"))),
         }
     }
-
-    /// A date of which the time of the request can be asked: a record under names that no script can write.
-    fn new_date(&mut self) -> Res<Val> {
-        let root = self.literal_root()?;
-        let mut fields = Vec::new();
-        for (_, name, call) in DATE_METHODS {
-            let Some(field) = self.paths.field(root, name) else { return Err(self.refusal("so many members")) };
-            fields.push((field, Ex::Host(call, Vec::new())));
-        }
-        Ok(Val { ex: Ex::Record(root, fields), shape: Shape::object(root) })
-    }
-
-    /// What a date says of its own time; nothing where `name` is no such method.
-    pub(super) fn date_method(&mut self, base: Val, name: &str) -> Res<Option<Val>> {
-        let Some((_, hidden, _)) = DATE_METHODS.iter().find(|(method, ..)| *method == name) else { return Ok(None) };
-        // Of anything else it is no method.
-        let is_date = |object: &PathId| {
-            let root = self.paths.get(*object).map(|object| object.root);
-            self.paths.list.iter().any(|path| Some(path.root) == root && path.names == [*hidden])
-        };
-        if base.shape.objects.is_empty() || !base.shape.objects.iter().all(is_date) || !base.shape.lists.is_empty() {
-            return Ok(None);
-        }
-        self.member(base, hidden).map(Some)
-    }
 }
-
-/// The methods of dates, with the names of what they say.
-const DATE_METHODS: [(&str, &str, HostCall); 4] = [
-    ("getTime", "\0time", HostCall::Now),
-    ("getHours", "\0hours", HostCall::Hour),
-    ("getMinutes", "\0minutes", HostCall::Minute),
-    ("getDay", "\0day", HostCall::Weekday),
-];

@@ -1,13 +1,13 @@
 //! Expressions.
 
 use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
-use boa_ast::expression::literal::{ArrayLiteral, LiteralKind, ObjectLiteral, PropertyDefinition, TemplateElement};
+use boa_ast::expression::literal::{ArrayLiteral, LiteralKind, TemplateElement};
 use boa_ast::expression::{Expression, Optional, OptionalOperationKind};
 
-use super::super::ir::{Binary, Ex, HostCall, St, Ty, Unary};
+use super::super::host_calls::HostCall;
+use super::super::ir::{Binary, Ex, St, Ty, Unary};
 use super::super::paths::{PathId, RootKind, Shape};
 use super::super::value;
-use super::members::is_inherited;
 use super::names::nothing;
 use super::{Lowering, Res, Val};
 
@@ -51,7 +51,10 @@ impl<'t> Lowering<'t> {
                     PropertyAccessField::Expr(field) => self.computed(base, field),
                 }
             }
-            Expression::Call(call) => self.call_expression(call.function(), call.args()),
+            Expression::Call(call) => match self.logged(expression)? {
+                Some(nothing) => Ok(nothing),
+                None => self.call_expression(call.function(), call.args()),
+            },
             Expression::New(new) => self.construct(new),
             Expression::Optional(optional) => self.optional(optional),
             Expression::Assign(assign) => {
@@ -108,7 +111,7 @@ impl<'t> Lowering<'t> {
             match item {
                 None => return Err(self.refusal("a hole in a list")),
                 Some(Expression::Spread(spread)) => {
-                    let from = self.value(spread.target())?;
+                    let from = self.iterable(spread.target())?;
                     self.append_all(site, address, from, &mut steps)?;
                 }
                 Some(item) => {
@@ -118,33 +121,6 @@ impl<'t> Lowering<'t> {
             }
         }
         Ok(Val { ex: Ex::Do(steps, Box::new(from_list(address))), shape: Shape::site(site) })
-    }
-
-    fn object_literal(&mut self, object: &'t ObjectLiteral) -> Res<Val> {
-        if object.properties().is_empty() {
-            return Ok(self.new_dictionary(HostCall::NewObject));
-        }
-        let root = self.literal_root()?;
-        let mut fields: Vec<(PathId, Ex)> = Vec::new();
-        for property in object.properties() {
-            let (name, value) = match property {
-                PropertyDefinition::IdentifierReference(name) => (self.literal_text(name.sym())?, self.read(*name)?),
-                PropertyDefinition::Property(name, value) => (self.property_name(name)?, self.value(value)?),
-                PropertyDefinition::MethodDefinition(_) => return Err(self.refusal("a method of an object")),
-                PropertyDefinition::SpreadObject(_) => return Err(self.refusal("`...` of an object")),
-                PropertyDefinition::CoverInitializedName(..) => return Err(self.refusal("this literal")),
-            };
-            if is_inherited(&name) || name == "length" {
-                return Err(self.refusal(format!("a member `{name}`")));
-            }
-            let Some(field) = self.paths.field(root, &name) else { return Err(self.refusal("so many members")) };
-            self.learn_field(field, &value.shape);
-            if fields.iter().any(|(other, _)| *other == field) {
-                return Err(self.refusal("two members of one name"));
-            }
-            fields.push((field, value.ex));
-        }
-        Ok(Val { ex: Ex::Record(root, fields), shape: Shape::object(root) })
     }
 
     /// The root of the literal that stands here.

@@ -8,7 +8,9 @@ use boa_ast::property::PropertyName;
 use boa_ast::{Statement, StatementListItem};
 
 use super::super::super::analysis::tree::Tree;
-use super::super::ir::{Ex, St, Unary};
+use super::super::ir::{Ex, St, Ty, Unary};
+use super::super::paths::Shape;
+use super::expressions::from_list;
 use super::names::{Meaning, nothing};
 use super::{Fun, Jump, Lowering, Res, Return, Val};
 
@@ -131,9 +133,6 @@ impl<'t> Lowering<'t> {
         if self.calls.iter().any(|body| std::ptr::eq(*body, function.body)) {
             return Err(self.refusal("a function that calls itself"));
         }
-        if function.parameters.has_rest_parameter() {
-            return Err(self.refusal("a rest parameter"));
-        }
         self.calls.push(function.body);
         self.jumps.push(Jump { leave: None, go_on: None });
         let result = self.in_region(|lowering| lowering.write_out(function, given, steps));
@@ -147,6 +146,11 @@ impl<'t> Lowering<'t> {
         let scope = self.open_function(Some(function.scope), list, steps)?;
         let mut given = given.into_iter();
         for parameter in function.parameters.as_ref() {
+            if parameter.is_rest_param() {
+                let rest = self.rest_parameter(given.by_ref(), steps)?;
+                self.bind(parameter.variable().binding(), rest, scope, Meaning::Set, steps)?;
+                break;
+            }
             let argument = given.next().unwrap_or(PassedArgument::Value(Val::undefined()));
             match (argument, parameter.variable().binding()) {
                 (PassedArgument::Function(function), Binding::Identifier(name)) => {
@@ -172,6 +176,19 @@ impl<'t> Lowering<'t> {
         };
         self.leave();
         Ok(result)
+    }
+
+    /// The list of the arguments that are left.
+    fn rest_parameter(&mut self, given: impl Iterator<Item = PassedArgument>, steps: &mut Vec<St>) -> Res<Val> {
+        let (site, list) = (self.site(), self.local(Some(Ty::Int)));
+        steps.push(St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))));
+        for argument in given {
+            match argument {
+                PassedArgument::Value(value) => self.push(site, list, value, steps),
+                PassedArgument::Function(_) => return Err(self.refusal("a function as a value")),
+            }
+        }
+        Ok(Val { ex: from_list(list), shape: Shape::site(site) })
     }
 
     fn write_out_body(&mut self, body: &'t FunctionBody, steps: &mut Vec<St>) -> Res<Val> {

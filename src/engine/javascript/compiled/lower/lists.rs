@@ -2,25 +2,25 @@
 
 use boa_ast::expression::Expression;
 
-use super::super::ir::{BailCause, Binary, Ex, HostCall, Label, Local, St, Ty, Unary};
+use super::super::host_calls::HostCall;
+use super::super::ir::{BailCause, Binary, Ex, Label, Local, St, Ty, Unary};
 use super::super::paths::Shape;
 use super::dictionaries::DictionaryListing;
 use super::expressions::{after, from_list};
 use super::functions::PassedArgument;
 use super::loops::{element, length, next};
-use super::names::nothing;
 use super::{Fun, Lowering, Res, Val};
 
 /// A list that is being walked.
 pub(super) struct Walked {
     value: Val,
-    place: Local,
+    pub(super) place: Local,
     pub(super) item: Val,
     leave: Label,
 }
 
 /// What is called for each element.
-enum Callback<'t> {
+pub(super) enum Callback<'t> {
     Own(Fun<'t>),
     /// A conversion of the language.
     Conversion(String),
@@ -36,11 +36,34 @@ impl<'t> Lowering<'t> {
             }
             ("reduce", [callback, start @ ..]) if start.len() < 2 => self.reduce(base, callback, start.first()),
             ("sort", [order]) => self.sort(base, order),
+            ("sort", []) => self.sort_as_texts(base),
+            ("splice", [start, count @ ..]) if count.len() < 2 => self.splice(base, start, count.first()),
+            ("toSorted", [order]) => {
+                let copy = self.slice(base, &[])?;
+                self.sort(copy, order)
+            }
+            ("reverse", []) => self.reverse(base),
+            ("toReversed", []) => {
+                let copy = self.slice(base, &[])?;
+                self.reverse(copy)
+            }
+            ("shift", []) => self.shift(base),
+            ("unshift", [item]) => self.unshift(base, item),
+            ("flat", []) => self.flat(base),
+            ("flatMap", [callback]) => self.flat_map(base, callback),
+            ("at", [place]) => self.at_place(base, place),
+            ("hasOwnProperty", [name]) => {
+                let mut steps = Vec::new();
+                let base = self.hold(base, &mut steps);
+                let key = self.value(name)?;
+                let key = self.hold(key, &mut steps);
+                self.has_key(key, base, steps)
+            }
             ("push", items) => self.push_method(base, items),
             ("pop", []) => self.pop(base),
-            ("slice", bounds) if bounds.len() < 3 => self.slice(base, bounds),
+            ("slice", bounds) if bounds.len() < 3 => self.slice_either(base, bounds),
             ("concat", others) => self.concat(base, others),
-            ("join", [separator]) => self.join(base, separator),
+            ("join", separator) if separator.len() < 2 => self.join(base, separator.first()),
             ("split", [separator]) => self.split(base, separator),
             _ => {
                 if given.is_empty()
@@ -71,10 +94,13 @@ impl<'t> Lowering<'t> {
     }
 
     /// The elements as one text.
-    fn join(&mut self, base: Val, separator: &'t Expression) -> Res<Val> {
+    fn join(&mut self, base: Val, separator: Option<&'t Expression>) -> Res<Val> {
         let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
-        let separator = self.value(separator)?;
+        let separator = match separator {
+            Some(separator) => self.value(separator)?,
+            None => self.text(","),
+        };
         let separator = self.hold(separator, &mut steps);
         // Without a separator it is a comma.
         let is_text = Ex::Un(Unary::IsText, Box::new(separator.ex.clone()));
@@ -97,8 +123,11 @@ impl<'t> Lowering<'t> {
     fn split(&mut self, base: Val, separator: &'t Expression) -> Res<Val> {
         let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
-        let separator = self.value(separator)?;
-        let parts = Val::plain(Ex::Host(HostCall::Split, vec![base.ex, separator.ex]));
+        let parts = match self.pattern(separator)? {
+            Some(pattern) => Ex::Host(HostCall::SplitMatches, vec![base.ex, pattern.number()]),
+            None => Ex::Host(HostCall::Split, vec![base.ex, self.value(separator)?.ex]),
+        };
+        let parts = Val::plain(parts);
         let parts = self.listing(parts, DictionaryListing::Values)?;
         Ok(after(steps, parts))
     }
@@ -133,7 +162,7 @@ impl<'t> Lowering<'t> {
         Ok(())
     }
 
-    fn callback(&mut self, callback: &'t Expression) -> Res<Callback<'t>> {
+    pub(super) fn callback(&mut self, callback: &'t Expression) -> Res<Callback<'t>> {
         if let Some(function) = self.callee(callback)
             && let Some(function) = self.functions.get(function)
         {
@@ -146,17 +175,26 @@ impl<'t> Lowering<'t> {
     }
 
     fn call_back(&mut self, callback: &Callback<'t>, walked: &Walked, steps: &mut Vec<St>) -> Res<Val> {
+        let given = [walked.item.clone(), Val::plain(Ex::Get(walked.place)), walked.value.clone()];
+        self.call_back_with(callback, &given, steps)
+    }
+
+    pub(super) fn call_back_with(&mut self, callback: &Callback<'t>, given: &[Val], steps: &mut Vec<St>) -> Res<Val> {
         match callback {
             Callback::Own(function) => {
-                let given = [walked.item.clone(), Val::plain(Ex::Get(walked.place)), walked.value.clone()];
-                self.call(*function, given.map(PassedArgument::Value).into(), steps)
+                self.call(*function, given.iter().cloned().map(PassedArgument::Value).collect(), steps)
             }
-            Callback::Conversion(name) => self.conversion(name, vec![walked.item.clone()]),
+            Callback::Conversion(name) => self.conversion(name, given.iter().take(1).cloned().collect()),
         }
     }
 
     fn each(&mut self, base: Val, name: &str, callback: &'t Expression) -> Res<Val> {
         let callback = self.callback(callback)?;
+        if let ("forEach", Some(kind @ (HostCall::NewMap | HostCall::NewSet)), Callback::Own(function)) =
+            (name, self.dictionary_kind(&base.shape), &callback)
+        {
+            return self.each_entry(base, kind, *function);
+        }
         let (mut steps, site) = (Vec::new(), self.site());
         let list = self.local(Some(Ty::Int));
         let found = self.local(None);
@@ -245,7 +283,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// `includes` and `indexOf` of lists and texts.
-    fn search(&mut self, base: Val, name: &str, given: &'t [Expression]) -> Res<Val> {
+    pub(super) fn search(&mut self, base: Val, name: &str, given: &'t [Expression]) -> Res<Val> {
         let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
         let wanted = self.plain_arguments(given, &mut steps)?;
@@ -285,97 +323,27 @@ impl<'t> Lowering<'t> {
     }
 
     fn push_method(&mut self, base: Val, items: &'t [Expression]) -> Res<Val> {
-        self.writes_lists = true;
+        self.note_write(&base.shape);
         let mut steps = Vec::new();
         let shape = base.shape.clone();
         let address = self.local(Some(Ty::Int));
         steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex))));
+        if let [Expression::Spread(all)] = items {
+            // What is pushed is known before any of it is there.
+            let from = self.iterable(all.target())?;
+            let copy = self.slice(from, &[])?;
+            self.walk_list(copy, &mut steps, |lowering, walked, body| {
+                lowering.learn_elements(&shape, &walked.item.shape);
+                body.push(St::Push(Ex::Get(address), walked.item.ex));
+                Ok(())
+            })?;
+            return Ok(after(steps, Val::plain(length(address))));
+        }
         let items = self.plain_arguments(items, &mut steps)?;
         for item in items {
             self.learn_elements(&shape, &item.shape);
             steps.push(St::Push(Ex::Get(address), item.ex));
         }
         Ok(after(steps, Val::plain(length(address))))
-    }
-
-    fn pop(&mut self, base: Val) -> Res<Val> {
-        self.writes_lists = true;
-        let mut steps = Vec::new();
-        let shape = base.shape.clone();
-        let [address, last] = [(); 2].map(|()| self.local(Some(Ty::Int)));
-        steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex))));
-        steps.push(St::Set(last, Ex::Bin(Binary::IntSub, Box::new(length(address)), Box::new(Ex::Int(1)))));
-        let item = self.element_or_nothing(Ex::Get(address), Ex::Get(last), &shape)?;
-        let item = self.hold(item, &mut steps);
-        let is_there = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(last)), Box::new(Ex::Int(0)));
-        steps.push(St::If(is_there, vec![St::Cut(Ex::Get(address), Ex::Get(last))], Vec::new()));
-        Ok(after(steps, item))
-    }
-
-    fn slice(&mut self, base: Val, bounds: &'t [Expression]) -> Res<Val> {
-        let mut steps = Vec::new();
-        let base = self.hold(base, &mut steps);
-        let bounds = self.plain_arguments(bounds, &mut steps)?;
-        let [source, list] = [(); 2].map(|()| self.local(Some(Ty::Int)));
-        let site = self.site();
-        let elements = self.element_shape(&base.shape)?;
-        self.learn_elements(&Shape::site(site), &elements);
-        steps.push(St::Set(source, Ex::Un(Unary::AsList, Box::new(base.ex))));
-        steps.push(St::Set(list, Ex::Un(Unary::NewList, Box::new(length(source)))));
-        let mut bounds = bounds.into_iter();
-        let count =
-            self.hold(Val::plain(Ex::Bin(Binary::Mul, Box::new(length(source)), Box::new(Ex::Num(1.0)))), &mut steps);
-        let start = match bounds.next() {
-            Some(start) => self.bound(start.ex, &count.ex, Ex::Num(0.0), &mut steps),
-            None => Ex::Num(0.0),
-        };
-        let end = match bounds.next() {
-            Some(end) => self.bound(end.ex, &count.ex, count.ex.clone(), &mut steps),
-            None => count.ex.clone(),
-        };
-        let [place, stop] = [(); 2].map(|()| self.local(Some(Ty::Int)));
-        steps.push(St::Set(place, Ex::Un(Unary::Place, Box::new(start))));
-        steps.push(St::Set(stop, Ex::Un(Unary::Place, Box::new(end))));
-        let (leave, again) = (self.label(), self.label());
-        let is_over = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(place)), Box::new(Ex::Get(stop)));
-        let inner = vec![
-            St::If(is_over, vec![St::Break(leave)], Vec::new()),
-            St::Push(Ex::Get(list), element(source, place)),
-            next(place),
-            St::Continue(again),
-        ];
-        steps.push(St::Block(leave, vec![St::Loop(again, inner)]));
-        Ok(after(steps, Val { ex: from_list(list), shape: Shape::site(site) }))
-    }
-
-    /// A bound of `slice` as a place from 0 to `count`; `default` where it is `undefined`.
-    fn bound(&mut self, bound: Ex, count: &Ex, default: Ex, steps: &mut Vec<St>) -> Ex {
-        let whole = Ex::Un(Unary::Trunc, Box::new(bound.clone()));
-        let is_nan = Ex::Un(Unary::IsNaN, Box::new(whole.clone()));
-        let whole = self.hold(Val::plain(Ex::If(Box::new(is_nan), Box::new(Ex::Num(0.0)), Box::new(whole))), steps).ex;
-        let from_end = Ex::Bin(Binary::Add, Box::new(whole.clone()), Box::new(count.clone()));
-        let from_end = Ex::Bin(Binary::Max, Box::new(from_end), Box::new(Ex::Num(0.0)));
-        let from_start = Ex::Bin(Binary::Min, Box::new(whole.clone()), Box::new(count.clone()));
-        let is_negative = Ex::Bin(Binary::Less, Box::new(whole), Box::new(Ex::Num(0.0)));
-        let place = Ex::If(Box::new(is_negative), Box::new(from_end), Box::new(from_start));
-        let is_absent = Ex::Bin(Binary::StrictEqual, Box::new(bound), Box::new(nothing()));
-        self.hold(Val::plain(Ex::If(Box::new(is_absent), Box::new(default), Box::new(place))), steps).ex
-    }
-
-    fn concat(&mut self, base: Val, others: &'t [Expression]) -> Res<Val> {
-        let (mut steps, site) = (Vec::new(), self.site());
-        let base = self.hold(base, &mut steps);
-        let others = self.plain_arguments(others, &mut steps)?;
-        let list = self.local(Some(Ty::Int));
-        steps.push(St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))));
-        self.append_all(site, list, base, &mut steps)?;
-        for other in others {
-            let is_list = Ex::Un(Unary::IsList, Box::new(other.ex.clone()));
-            let (mut all, mut one) = (Vec::new(), Vec::new());
-            self.append_all(site, list, other.clone(), &mut all)?;
-            self.push(site, list, other, &mut one);
-            steps.push(St::If(is_list, all, one));
-        }
-        Ok(after(steps, Val { ex: from_list(list), shape: Shape::site(site) }))
     }
 }

@@ -5,8 +5,10 @@ use boa_ast::declaration::Binding;
 use boa_ast::expression::Expression;
 use boa_ast::statement::iteration::{ForInLoop, ForLoop, ForLoopInitializer, ForOfLoop, IterableLoopInitializer};
 
-use super::super::ir::{BailCause, Binary, Ex, HostCall, Label, Local, St, Ty, Unary};
+use super::super::host_calls::HostCall;
+use super::super::ir::{BailCause, Binary, Ex, Label, Local, St, Ty, Unary};
 use super::dictionaries::DictionaryListing;
+use super::expressions::after;
 use super::names::{Meaning, is_index_alone};
 use super::{Jump, Lowering, Res, Val};
 
@@ -88,13 +90,14 @@ impl<'t> Lowering<'t> {
         if each.r#await() {
             return Err(self.refusal("`for await`"));
         }
-        let list = self.value(each.iterable())?;
-        let list = self.hold(list, steps);
+        let live = self.live_walk(each.iterable(), steps)?;
         let address = self.local(Some(Ty::Int));
-        steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(list.ex.clone()))));
+        steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(live.list.ex.clone()))));
         let item = |lowering: &mut Self, place: Local| {
-            let shape = lowering.element_shape(&list.shape)?;
-            Ok(Val { ex: element(address, place), shape })
+            let shape = lowering.element_shape(&live.list.shape)?;
+            let mut before = Vec::new();
+            let item = lowering.live_item(&live, Val { ex: element(address, place), shape }, place, &mut before)?;
+            Ok(after(before, item))
         };
         self.walk(address, each.initializer(), each.body(), item, steps)
     }
@@ -132,6 +135,12 @@ impl<'t> Lowering<'t> {
 
     /// Walks the names of a dictionary, as they are at the beginning.
     fn for_names(&mut self, each: &'t ForInLoop, dictionary: Val, steps: &mut Vec<St>) -> Res<()> {
+        if let Some(names) = self.listing_of_literal(&dictionary, DictionaryListing::Keys)? {
+            let address = self.local(Some(Ty::Int));
+            steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(names.ex))));
+            let item = |_: &mut Self, place: Local| Ok(Val::plain(element(address, place)));
+            return self.walk(address, each.initializer(), each.body(), item, steps);
+        }
         if !self.may_be_dictionary(&dictionary.shape) {
             self.refuse_at_last("`for in` whose names are more than places of a list")?;
         }

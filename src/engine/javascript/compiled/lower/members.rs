@@ -5,8 +5,9 @@ use boa_ast::expression::access::{PropertyAccessField, SimplePropertyAccess};
 use boa_ast::expression::literal::LiteralKind;
 
 use super::super::super::analysis::tree::INHERITED;
-use super::super::ir::{BailCause, Binary, Ex, HostCall, Local, St, Ty, Unary};
-use super::super::paths::{ListOrigin, Shape};
+use super::super::host_calls::HostCall;
+use super::super::ir::{BailCause, Binary, Ex, Local, St, Ty, Unary};
+use super::super::paths::{ListOrigin, NODE, Shape};
 use super::expressions::after;
 use super::names::nothing;
 use super::{Lowering, Res, Val};
@@ -14,6 +15,11 @@ use super::{Lowering, Res, Val};
 /// Whether every object inherits a member `name`.
 pub(in super::super) fn is_inherited(name: &str) -> bool {
     INHERITED.contains(&name)
+}
+
+/// The members that every object inherits.
+pub(super) fn inherited() -> impl Iterator<Item = &'static str> {
+    INHERITED.iter().copied()
 }
 
 /// What is assigned to.
@@ -47,6 +53,9 @@ impl<'t> Lowering<'t> {
         if fields.is_empty() && own.is_none() {
             self.refuse_at_last(&format!("the member `{name}` of a value of which nothing is known"))?;
         }
+        if let Some(place) = self.written_place(name).filter(|_| base.shape.objects.contains(&NODE)) {
+            return Ok(self.read_node(base, place, (fields, own, shape)));
+        }
         Ok(Val { ex: Ex::Field { base: Box::new(base.ex), fields, length: false, name: own }, shape })
     }
 
@@ -79,9 +88,7 @@ impl<'t> Lowering<'t> {
         let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
         let name = self.value(field)?;
-        let name = self.hold(name, &mut steps);
-        let is_text = Ex::Un(Unary::IsText, Box::new(name.ex.clone()));
-        steps.push(St::If(is_text, Vec::new(), vec![St::Bail(BailCause::Kind)]));
+        let name = self.name_of(name, &mut steps);
         let is_named = |lowering: &mut Self, other: &str| {
             let other = lowering.text(other);
             Ex::Bin(Binary::StrictEqual, Box::new(name.ex.clone()), Box::new(other.ex))
@@ -107,6 +114,14 @@ impl<'t> Lowering<'t> {
             found = Val { ex: Ex::If(Box::new(condition), Box::new(member.ex), Box::new(found.ex)), shape };
         }
         Ok(after(steps, found))
+    }
+
+    /// A key as the name of a member.
+    pub(super) fn name_of(&mut self, key: Val, steps: &mut Vec<St>) -> Val {
+        let key = self.hold(key, steps);
+        let is_text = Ex::Un(Unary::IsText, Box::new(key.ex.clone()));
+        let text = Ex::Host(HostCall::ToText, vec![key.ex.clone()]);
+        self.hold(Val::plain(Ex::If(Box::new(is_text), Box::new(key.ex), Box::new(text))), steps)
     }
 
     /// A place of a list; less than nothing where the number is none. What is no number bails out.
@@ -197,9 +212,13 @@ impl<'t> Lowering<'t> {
                 if is_inherited(&name) || name == "length" {
                     return Err(self.refusal(format!("an assignment to `{name}`")));
                 }
+                if self.is_node(&base.shape) {
+                    return self.write_node(base, &name, value, steps);
+                }
                 let mut fields = Vec::new();
                 let objects: Vec<_> = base.shape.objects.iter().copied().collect();
                 for object in objects {
+                    self.learnt |= self.tables.extend(object, &name);
                     // What is not the script's own is written to by Boa.
                     if !self.is_own(object) {
                         return Err(
@@ -223,7 +242,10 @@ impl<'t> Lowering<'t> {
                 }
                 steps.push(St::PutField { base: base.ex, fields, value: value.ex });
             }
-            Spot::At(base, key) => self.put_at_key(base, &key, value, steps),
+            Spot::At(base, key) => {
+                self.learn_dictionary(&base.shape);
+                self.put_at_key(base, &key, value, steps);
+            }
         }
         Ok(())
     }

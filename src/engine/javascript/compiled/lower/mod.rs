@@ -6,18 +6,25 @@
 //! new is learnt, and is checked when the code runs: a wrong guess costs speed and never an answer.
 
 mod calls;
+mod console;
+mod dates;
 mod dictionaries;
 mod expressions;
 mod functions;
+mod iterables;
 mod lists;
 mod loops;
 mod members;
 mod names;
+mod numbers;
 mod operators;
+mod parts;
 mod patterns;
 mod sorts;
 mod statements;
+mod tables;
 mod texts;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +39,7 @@ use super::ir::{Ex, Label, Local, St, Ty};
 use super::kinds::Kinds;
 use super::paths::{NODE, PathId, Paths, REQUEST, Shape};
 use super::strings::Strings;
+use super::thrown::ThrowPlace;
 use super::value;
 pub(super) use functions::has_quiet_top;
 pub(super) use members::is_inherited;
@@ -40,7 +48,7 @@ use names::{Scope, ScopeId};
 /// More steps than these are not compiled.
 const MAX_SIZE: usize = 20_000;
 /// How often a function is lowered at most until nothing new is learnt.
-const MAX_PASSES: usize = 12;
+const MAX_PASSES: usize = 24;
 
 /// Why a function is not compiled: the first construct that keeps it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +75,10 @@ pub(super) struct Lowered {
     pub(super) writes_lists: bool,
     /// The patterns that it matches texts with, source and flags, by number.
     pub(super) patterns: Vec<(String, String)>,
+    /// The places at which it throws, by number.
+    pub(super) throws: Vec<ThrowPlace>,
+    /// How many members it writes into nodes.
+    pub(super) written: usize,
     /// Where each label was made in the source, line and column; the first one is number 1.
     label_places: Vec<(u32, u32)>,
 }
@@ -120,6 +132,11 @@ pub(super) fn lower(
         next_literal: 0,
         literal_fields: BTreeMap::new(),
         patterns: Vec::new(),
+        throws: Vec::new(),
+        tries: 0,
+        wrote: false,
+        written: Vec::new(),
+        tables: tables::Tables::default(),
         scopes: Vec::new(),
         functions: Vec::new(),
         assigned: BTreeMap::new(),
@@ -213,6 +230,15 @@ struct Lowering<'t> {
     next_literal: usize,
     literal_fields: BTreeMap<PathId, Shape>,
     patterns: Vec<(String, String)>,
+    throws: Vec<ThrowPlace>,
+    /// How many `try` are around.
+    tries: usize,
+    /// Whether a pass found that the script writes to lists, maps or sets.
+    wrote: bool,
+    /// The members that the script writes into nodes, with what they may be.
+    written: Vec<(String, Shape)>,
+    /// What is known of object literals, maps and sets.
+    tables: tables::Tables,
     scopes: Vec<Scope>,
     functions: Vec<Fun<'t>>,
     /// In which region each variable was set first.
@@ -243,10 +269,15 @@ struct Lowering<'t> {
 impl<'t> Lowering<'t> {
     /// Lowers everything once.
     fn pass(&mut self, target: CompileTarget<'_>) -> Res<Lowered> {
+        if self.tables.begin() {
+            (self.variables, self.sites, self.literal_fields) = Default::default();
+        }
         (self.kinds, self.scopes, self.functions, self.patterns) = Default::default();
         (self.stack, self.returns, self.jumps, self.calls) = Default::default();
         (self.next_site, self.next_literal, self.next_label, self.next_region, self.size) = (0, 0, 0, 1, 0);
         (self.assigned, self.learnt, self.writes_lists) = (BTreeMap::new(), false, false);
+        (self.throws, self.tries) = (Vec::new(), 0);
+        let known_paths = self.paths.list.len();
         let (arguments, shapes) = match target {
             CompileTarget::Whole(_) => (1, vec![Shape::object(REQUEST)]),
             CompileTarget::OfNode { parameters: 1, .. } => (1, vec![Shape::object(NODE)]),
@@ -276,6 +307,8 @@ impl<'t> Lowering<'t> {
             .map(|(local, shape)| functions::PassedArgument::Value(Val { ex: Ex::Get(*local), shape }));
         let given = given.collect();
         let result = self.call(function, given, &mut body)?;
+        // What is spread or asked of a date has as many members as somebody reads.
+        self.learnt |= self.paths.list.len() != known_paths;
         let kinds = Kinds::find(&self.kinds, &body, &result.ex);
         Ok(Lowered {
             parameters: arguments.len(),
@@ -286,6 +319,8 @@ impl<'t> Lowering<'t> {
             writes_lists: self.writes_lists,
             patterns: self.patterns.clone(),
             label_places: self.label_places.clone(),
+            throws: self.throws.clone(),
+            written: self.written.len(),
         })
     }
 

@@ -17,6 +17,7 @@ use super::super::super::analysis::tree::Tree;
 use super::super::ir::{Ex, Local, St};
 use super::super::value;
 use super::functions::function_of_declaration;
+use super::texts::KnownPattern;
 use super::{Fun, Lowering, Res, Val};
 
 /// A scope, by number.
@@ -49,6 +50,8 @@ pub(super) enum Meaning {
     Undeclared(Local),
     /// A function that is always this one.
     Function(usize),
+    /// A pattern that is always this one.
+    Pattern(KnownPattern),
     /// Declared further down.
     Later,
     /// Not to be used here.
@@ -264,6 +267,7 @@ impl<'t> Lowering<'t> {
             Some(Meaning::Undeclared(local)) if self.is_set(local) => Ok(self.get(local)),
             Some(Meaning::Undeclared(_)) => Err(self.refusal(format!("`{text}`, which may not be there yet"))),
             Some(Meaning::Function(_)) => Err(self.refusal(format!("the function `{text}` as a value"))),
+            Some(Meaning::Pattern(_)) => Err(self.refusal(format!("the pattern `{text}` as a value"))),
             Some(Meaning::Later) => Err(self.refusal(format!("`{text}` before its declaration"))),
             Some(Meaning::Forbidden) => Err(self.refusal(format!("`{text}` here"))),
             None => match text.as_str() {
@@ -273,6 +277,11 @@ impl<'t> Lowering<'t> {
                 _ => Err(self.refusal(format!("`{text}`"))),
             },
         }
+    }
+
+    /// How many names the top level knows, those that nobody declares included.
+    pub(super) fn undeclared(&self) -> usize {
+        self.scopes.first().map_or(0, |top| top.names.len())
     }
 
     /// Whether `local` was set on every way to here.

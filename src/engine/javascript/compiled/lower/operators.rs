@@ -3,11 +3,12 @@
 use boa_ast::expression::Expression;
 use boa_ast::expression::access::PropertyAccess;
 use boa_ast::expression::operator::assign::{Assign, AssignOp, AssignTarget};
-use boa_ast::expression::operator::binary::{ArithmeticOp, BinaryOp, LogicalOp, RelationalOp};
+use boa_ast::expression::operator::binary::{ArithmeticOp, BinaryOp, BitwiseOp, LogicalOp, RelationalOp};
 use boa_ast::expression::operator::unary::UnaryOp;
 use boa_ast::expression::operator::update::{Update, UpdateOp, UpdateTarget};
 use boa_ast::expression::operator::{Binary as BinaryExpression, Unary as UnaryExpression};
 
+use super::super::host_calls::HostCall;
 use super::super::ir::{Binary, Ex, St, Unary};
 use super::names::nothing;
 use super::{Lowering, Res, Val};
@@ -26,11 +27,15 @@ impl<'t> Lowering<'t> {
                 let (left, right) = (self.value(binary.lhs())?, self.value(binary.rhs())?);
                 self.arithmetic(op, left.ex, right.ex)
             }
+            BinaryOp::Relational(RelationalOp::In) => self.has_member(binary.lhs(), binary.rhs()),
             BinaryOp::Relational(op) => {
                 let (left, right) = (self.value(binary.lhs())?, self.value(binary.rhs())?);
                 self.relation(op, left.ex, right.ex).map(Val::plain)
             }
-            BinaryOp::Bitwise(_) => Err(self.refusal("an operator on bits")),
+            BinaryOp::Bitwise(op) => {
+                let (left, right) = (self.value(binary.lhs())?, self.value(binary.rhs())?);
+                Ok(Val::plain(Ex::Host(bits(op), vec![left.ex, right.ex])))
+            }
         }
     }
 
@@ -114,7 +119,10 @@ impl<'t> Lowering<'t> {
                 Ex::Do(vec![St::Eval(value.ex)], Box::new(nothing()))
             }
             UnaryOp::Delete => return Err(self.refusal("`delete`")),
-            UnaryOp::Tilde => return Err(self.refusal("an operator on bits")),
+            UnaryOp::Tilde => {
+                let value = self.value(unary.target())?;
+                Ex::Host(HostCall::BitXor, vec![value.ex, Ex::Num(-1.0)])
+            }
         };
         Ok(Val::plain(ex))
     }
@@ -180,7 +188,20 @@ impl<'t> Lowering<'t> {
                 };
                 return Ok(self.either(op, before, right, Vec::new()));
             }
-            _ => return Err(self.refusal("an operator on bits")),
+            AssignOp::And | AssignOp::Or | AssignOp::Xor | AssignOp::Shl | AssignOp::Shr | AssignOp::Ushr => {
+                let before = self.hold(before, steps);
+                let right = self.value(right)?;
+                let call = match op {
+                    AssignOp::And => HostCall::BitAnd,
+                    AssignOp::Or => HostCall::BitOr,
+                    AssignOp::Xor => HostCall::BitXor,
+                    AssignOp::Shl => HostCall::ShiftLeft,
+                    AssignOp::Shr => HostCall::ShiftRight,
+                    _ => HostCall::ShiftRightUnsigned,
+                };
+                return Ok(Val::plain(Ex::Host(call, vec![before.ex, right.ex])));
+            }
+            AssignOp::Assign => return Err(self.refusal("this assignment")),
         };
         let before = self.hold(before, steps);
         let right = self.value(right)?;
@@ -194,7 +215,7 @@ impl<'t> Lowering<'t> {
             ArithmeticOp::Mul => Binary::Mul,
             ArithmeticOp::Div => Binary::Div,
             ArithmeticOp::Mod => Binary::Rem,
-            ArithmeticOp::Exp => return Err(self.refusal("`**`")),
+            ArithmeticOp::Exp => return Ok(Val::plain(Ex::Host(HostCall::Power, vec![left, right]))),
         };
         Ok(Val::plain(Ex::Bin(op, Box::new(left), Box::new(right))))
     }
@@ -228,6 +249,18 @@ impl<'t> Lowering<'t> {
             }
             UpdateTarget::PropertyAccess(_) => Err(self.refusal("an assignment to a private member")),
         }
+    }
+}
+
+/// The call for an operator on bits.
+fn bits(op: BitwiseOp) -> HostCall {
+    match op {
+        BitwiseOp::And => HostCall::BitAnd,
+        BitwiseOp::Or => HostCall::BitOr,
+        BitwiseOp::Xor => HostCall::BitXor,
+        BitwiseOp::Shl => HostCall::ShiftLeft,
+        BitwiseOp::Shr => HostCall::ShiftRight,
+        BitwiseOp::UShr => HostCall::ShiftRightUnsigned,
     }
 }
 

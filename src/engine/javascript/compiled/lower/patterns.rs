@@ -1,12 +1,16 @@
 //! Declarations, with what they take apart.
 
 use boa_ast::declaration::{Binding, Variable, VariableList};
+use boa_ast::expression::access::PropertyAccess;
 use boa_ast::expression::{Expression, Identifier};
 use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement, Pattern};
 use boa_ast::property::PropertyName;
 
-use super::super::ir::{Ex, Local, St, Ty, Unary};
+use super::super::ir::{Binary, Ex, Local, St, Ty, Unary};
+use super::super::paths::Shape;
+use super::expressions::from_list;
 use super::functions::function;
+use super::loops::next;
 use super::names::{Meaning, ScopeId};
 use super::{Lowering, Res, Val};
 
@@ -45,6 +49,13 @@ impl<'t> Lowering<'t> {
                 && let Some(function) = self.callee(init)
             {
                 self.mean(scope, name.sym(), Meaning::Function(function));
+                return Ok(());
+            }
+            if let (true, true, Expression::RegExpLiteral(pattern)) =
+                (is_only, kind.is_some() || self.is_certain(scope), init)
+            {
+                let pattern = self.new_pattern(pattern)?;
+                self.mean(scope, name.sym(), Meaning::Pattern(pattern));
                 return Ok(());
             }
         }
@@ -152,12 +163,48 @@ impl<'t> Lowering<'t> {
                             }
                             self.take_apart(pattern, item, &mut *put, steps)?;
                         }
+                        ArrayPatternElement::PropertyAccess {
+                            access: PropertyAccess::Simple(access),
+                            default_init: None,
+                        } => {
+                            let target = self.target(access, steps)?;
+                            let item = self.hold(item, steps);
+                            self.write_target(target, item, steps)?;
+                        }
+                        ArrayPatternElement::SingleNameRest { ident } => {
+                            let rest = self.rest_of(Ex::Get(list), place, &value.shape, steps)?;
+                            put(self, *ident, rest, steps)?;
+                        }
                         _ => return Err(self.refusal("a rest of a list, or a member in a pattern")),
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The elements of the list at `address` from `place` on, as a list.
+    fn rest_of(&mut self, address: Ex, place: i32, shape: &Shape, steps: &mut Vec<St>) -> Res<Val> {
+        let site = self.site();
+        let [list, at] = [(); 2].map(|()| self.local(Some(Ty::Int)));
+        let elements = self.element_shape(shape)?;
+        self.learn_elements(&Shape::site(site), &elements);
+        let (leave, again) = (self.label(), self.label());
+        let length = Ex::Un(Unary::ListLength, Box::new(address.clone()));
+        let is_over = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(at)), Box::new(length));
+        let element = Ex::Bin(Binary::Element, Box::new(address), Box::new(Ex::Get(at)));
+        let inner = vec![
+            St::If(is_over, vec![St::Break(leave)], Vec::new()),
+            St::Push(Ex::Get(list), element),
+            next(at),
+            St::Continue(again),
+        ];
+        steps.extend([
+            St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))),
+            St::Set(at, Ex::Int(place)),
+            St::Block(leave, vec![St::Loop(again, inner)]),
+        ]);
+        Ok(Val { ex: from_list(list), shape: Shape::site(site) })
     }
 
     fn part(

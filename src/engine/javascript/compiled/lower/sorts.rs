@@ -1,7 +1,5 @@
-//! `sort` by comparators that compare keys of two elements: their order does not depend on who is asked about whom.
-//!
-//! A comparator that is anything else may contradict itself, and the order is then that of one particular algorithm,
-//! which Boa's side has. Keys are computed once an element, and the host sorts by them.
+//! `sort`: by keys where a comparator compares keys of two elements, which are then computed once an element; else by the
+//! comparator, which the host asks about the same pairs as V8's sort.
 
 use boa_ast::declaration::Binding;
 use boa_ast::expression::Expression;
@@ -9,7 +7,8 @@ use boa_ast::expression::operator::binary::{ArithmeticOp, BinaryOp, LogicalOp};
 use boa_ast::{Statement, StatementListItem};
 use boa_interner::Sym;
 
-use super::super::ir::{Binary, Ex, Local, St, Ty, Unary, is_pure};
+use super::super::host_calls::HostCall;
+use super::super::ir::{Binary, Comparator, Ex, Local, Piece, St, Ty, Unary, is_pure, walk, walk_ex};
 use super::loops::{element, length, next};
 use super::names::Meaning;
 use super::operators::to_number;
@@ -23,7 +22,7 @@ struct Key<'t> {
 
 impl<'t> Lowering<'t> {
     pub(super) fn sort(&mut self, base: Val, order: &'t Expression) -> Res<Val> {
-        self.writes_lists = true;
+        self.note_write(&base.shape);
         let function = self.callee(order).and_then(|function| self.functions.get(function).copied());
         let Some(function) = function else { return Err(self.refusal("an order that is no function of the script")) };
         let mut steps = Vec::new();
@@ -31,13 +30,86 @@ impl<'t> Lowering<'t> {
         let elements = self.element_shape(&base.shape)?;
         let address = self.local(Some(Ty::Int));
         steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex.clone()))));
-        let mut sorting = Vec::new();
-        let keys = self.keys(function, address, elements, &mut sorting)?;
-        sorting.push(St::Sort(Ex::Get(address), keys));
+        let (mut sorting, start) = (Vec::new(), self.mark());
+        match self.keys(function, address, elements.clone(), &mut sorting) {
+            Ok(keys) => sorting.push(St::Sort(Ex::Get(address), keys)),
+            Err(_) => {
+                self.return_to_mark(start);
+                sorting = vec![self.sort_by(function, address, elements)?];
+            }
+        }
         // A comparator of one element is never called.
         let is_long = Ex::Bin(Binary::IntLess, Box::new(Ex::Int(1)), Box::new(length(address)));
         steps.push(St::If(is_long, sorting, Vec::new()));
         Ok(super::expressions::after(steps, base))
+    }
+
+    /// `sort()`, which compares elements as texts.
+    pub(super) fn sort_as_texts(&mut self, base: Val) -> Res<Val> {
+        self.note_write(&base.shape);
+        let mut steps = Vec::new();
+        let base = self.hold(base, &mut steps);
+        let address = self.local(Some(Ty::Int));
+        steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex.clone()))));
+        let parameters = [(); 2].map(|()| self.local(Some(Ty::Any)));
+        let mut body = Vec::new();
+        let texts = parameters.map(|local| Val::plain(Ex::Host(HostCall::ToText, vec![Ex::Get(local)])));
+        let [left, right] = texts.map(|text| self.hold(text, &mut body).ex);
+        let is_less = |left: &Ex, right: &Ex| Ex::Bin(Binary::AnyLess, Box::new(left.clone()), Box::new(right.clone()));
+        let behind = Ex::If(Box::new(is_less(&right, &left)), Box::new(Ex::Num(1.0)), Box::new(Ex::Num(0.0)));
+        let result = Ex::If(Box::new(is_less(&left, &right)), Box::new(Ex::Num(-1.0)), Box::new(behind));
+        let comparator = Comparator { parameters, body, result };
+        let sorting = vec![St::SortBy(Ex::Get(address), Box::new(comparator))];
+        let is_long = Ex::Bin(Binary::IntLess, Box::new(Ex::Int(1)), Box::new(length(address)));
+        steps.push(St::If(is_long, sorting, Vec::new()));
+        Ok(super::expressions::after(steps, base))
+    }
+
+    /// Sorts the list at `address` by whatever `function` says, as a function of its own.
+    fn sort_by(&mut self, function: Fun<'t>, address: Local, elements: super::super::paths::Shape) -> Res<St> {
+        let parameters = [(); 2].map(|()| self.local(Some(Ty::Any)));
+        let (first_own, top) = (self.kinds.len(), self.undeclared());
+        let given = parameters.map(|local| Val { ex: Ex::Get(local), shape: elements.clone() });
+        let mut body = Vec::new();
+        let given = given.map(super::functions::PassedArgument::Value).into();
+        let result = self.call(function, given, &mut body)?;
+        let mut sets_others = self.undeclared() != top;
+        let mut note = |piece: Piece<'_>| {
+            if let Piece::Step(St::Set(local, _)) = piece {
+                sets_others |= *local < first_own;
+            }
+        };
+        walk(&body, &mut note);
+        walk_ex(&result.ex, &mut note);
+        if sets_others {
+            return Err(self.refusal("an order that sets variables around it"));
+        }
+        let comparator = Comparator { parameters, body, result: result.ex };
+        Ok(St::SortBy(Ex::Get(address), Box::new(comparator)))
+    }
+
+    /// Where the lowering is, to begin again from there.
+    fn mark(&self) -> ([usize; 5], [usize; 7]) {
+        let counts = [
+            self.kinds.len(),
+            self.next_site,
+            self.next_literal,
+            self.next_label,
+            self.functions.len(),
+            self.patterns.len(),
+            self.throws.len(),
+        ];
+        (self.depths(), counts)
+    }
+
+    fn return_to_mark(&mut self, (depths, counts): ([usize; 5], [usize; 7])) {
+        self.return_to(depths);
+        let [kinds, sites, literals, labels, functions, patterns, throws] = counts;
+        self.kinds.truncate(kinds);
+        (self.next_site, self.next_literal, self.next_label) = (sites, literals, labels);
+        self.functions.truncate(functions);
+        self.patterns.truncate(patterns);
+        self.throws.truncate(throws);
     }
 
     /// The lists of keys that `function` compares, computed for each element of the list at `address`.

@@ -5,7 +5,7 @@ use boa_ast::expression::Expression;
 use boa_ast::statement::{Block, If, Switch};
 use boa_ast::{Statement, StatementListItem};
 
-use super::super::ir::{BailCause, Binary, Ex, Label, St};
+use super::super::ir::{Binary, Ex, Label, St};
 use super::names::{Meaning, ScopeId};
 use super::{Jump, Lowering, Res, Val};
 
@@ -44,13 +44,13 @@ impl<'t> Lowering<'t> {
                 };
                 self.return_value(value, steps)
             }
-            Statement::Throw(_) => {
-                steps.push(St::Bail(BailCause::Throws));
-                Ok(())
-            }
+            Statement::Throw(throw) => self.throw(throw, steps),
             // Whatever is thrown ends the compiled code, so nothing is ever caught in it.
             Statement::Try(attempt) if attempt.finally().is_none() => {
-                self.in_region(|lowering| lowering.block(attempt.block(), steps))
+                self.tries += 1;
+                let result = self.in_region(|lowering| lowering.block(attempt.block(), steps));
+                self.tries -= 1;
+                result
             }
             Statement::Switch(switch) => self.switch(switch, steps),
             Statement::ForLoop(each) => self.for_loop(each, steps),
@@ -109,6 +109,11 @@ impl<'t> Lowering<'t> {
     fn switch(&mut self, switch: &'t Switch, steps: &mut Vec<St>) -> Res<()> {
         let value = self.value(switch.val())?;
         let value = self.hold(value, steps);
+        let scope = self.scope(Some(self.current()));
+        for case in switch.cases() {
+            self.declare_block(scope, case.body())?;
+        }
+        self.enter(scope);
         let end = self.label();
         let starts: Vec<_> = switch.cases().iter().map(|_| self.label()).collect();
         let mut inner = Vec::new();
@@ -122,15 +127,17 @@ impl<'t> Lowering<'t> {
         inner.push(St::Break(default.map_or(end, |(_, start)| *start)));
         self.jumps.push(Jump { leave: Some(end), go_on: None });
         for (case, start) in switch.cases().iter().zip(&starts) {
+            // What one case declares is not there in the others, which may be come to without it.
+            for case in switch.cases() {
+                self.declare_block(scope, case.body())?;
+            }
             let mut body = vec![St::Block(*start, inner)];
             self.in_region(|lowering| {
-                case.body().statements().iter().try_for_each(|item| match item {
-                    StatementListItem::Declaration(_) => Err(lowering.refusal("a declaration in a `case`")),
-                    StatementListItem::Statement(statement) => lowering.statement(statement, &mut body),
-                })
+                case.body().statements().iter().try_for_each(|item| lowering.item(item, &mut body))
             })?;
             inner = body;
         }
+        self.leave();
         self.jumps.pop();
         steps.push(St::Block(end, inner));
         Ok(())
@@ -138,8 +145,7 @@ impl<'t> Lowering<'t> {
 
     /// An expression whose value nobody uses.
     pub(super) fn effect(&mut self, expression: &'t Expression, steps: &mut Vec<St>) -> Res<()> {
-        if self.is_logging(expression) {
-            steps.push(St::Bail(BailCause::Logs));
+        if self.log(expression, steps)? {
             return Ok(());
         }
         match expression {

@@ -1,47 +1,133 @@
-//! Methods of texts, and patterns.
+//! Methods of texts and numbers, and patterns.
 
 use boa_ast::expression::{Expression, RegExpLiteral};
 
-use super::super::ir::{Ex, HostCall, St};
+use super::super::host_calls::HostCall;
+use super::super::ir::{BailCause, Ex, St, Unary};
+use super::dictionaries::DictionaryListing;
 use super::expressions::after;
+use super::names::{Meaning, nothing};
 use super::{Lowering, Res, Val};
+
+/// A pattern of the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnownPattern {
+    place: usize,
+    is_global: bool,
+}
+
+impl KnownPattern {
+    /// The number of the pattern, as compiled code tells it.
+    pub(super) fn number(self) -> Ex {
+        Ex::Num(self.place as f64)
+    }
+}
 
 impl<'t> Lowering<'t> {
     /// A method of a text, which bails out where `base` is none.
     pub(super) fn text_method(&mut self, base: Val, name: &str, given: &'t [Expression]) -> Res<Val> {
-        let call = match (name, given.len()) {
-            ("startsWith", 1) => HostCall::StartsWith,
-            ("endsWith", 1) => HostCall::EndsWith,
-            ("includes", 1) => HostCall::Includes,
-            ("indexOf", 1) => HostCall::IndexOf,
-            ("toLowerCase", 0) => HostCall::Lower,
-            ("toUpperCase", 0) => HostCall::Upper,
-            ("trim", 0) => HostCall::Trim,
+        if let ("match" | "replace" | "replaceAll", [pattern, rest @ ..]) = (name, given)
+            && let Some(pattern) = self.pattern(pattern)?
+        {
+            return self.matched(base, (name, pattern), rest);
+        }
+        let (call, most) = match (name, given.len()) {
+            ("startsWith", 1) => (HostCall::StartsWith, 1),
+            ("endsWith", 1) => (HostCall::EndsWith, 1),
+            ("toLowerCase", 0) => (HostCall::Lower, 0),
+            ("toUpperCase", 0) => (HostCall::Upper, 0),
+            ("trim", 0) => (HostCall::Trim, 0),
+            ("trimStart", 0) => (HostCall::TrimStart, 0),
+            ("trimEnd", 0) => (HostCall::TrimEnd, 0),
+            ("charAt", 0 | 1) => (HostCall::CharAt, 1),
+            ("charCodeAt", 0 | 1) => (HostCall::CharCode, 1),
+            ("substring", 1 | 2) => (HostCall::Substring, 2),
+            ("substr", 1 | 2) => (HostCall::Substr, 2),
+            ("replace", 2) => (HostCall::Replace, 2),
+            ("replaceAll", 2) => (HostCall::ReplaceAll, 2),
+            ("padStart", 1 | 2) => (HostCall::PadStart, 2),
+            ("padEnd", 1 | 2) => (HostCall::PadEnd, 2),
+            ("repeat", 1) => (HostCall::Repeat, 1),
+            ("lastIndexOf", 1) => (HostCall::LastIndexOf, 1),
+            ("localeCompare", 1) => (HostCall::Collate, 1),
+            ("toFixed", 0 | 1) => (HostCall::Fixed, 1),
+            ("toString", 0) => (HostCall::ToText, 0),
             _ => return Err(self.refusal(format!("the method `{name}`"))),
         };
         let mut steps: Vec<St> = Vec::new();
         let base = self.hold(base, &mut steps);
+        if call == HostCall::ToText {
+            let is_nothing = Ex::Un(Unary::IsNullish, Box::new(base.ex.clone()));
+            steps.push(St::If(is_nothing, vec![St::Bail(BailCause::Throws)], Vec::new()));
+        }
         let given = self.plain_arguments(given, &mut steps)?;
-        let values = std::iter::once(base.ex).chain(given.into_iter().map(|value| value.ex)).collect();
+        let mut values: Vec<Ex> = std::iter::once(base.ex).chain(given.into_iter().map(|value| value.ex)).collect();
+        values.resize(most + 1, nothing());
         Ok(after(steps, Val::plain(Ex::Host(call, values))))
     }
 
-    /// `/pattern/.test(text)`.
-    pub(super) fn pattern_method(
-        &mut self,
-        pattern: &'t RegExpLiteral,
-        name: &str,
-        given: &'t [Expression],
-    ) -> Res<Val> {
+    /// The pattern that `expression` is: written there, or a constant that is one.
+    pub(super) fn pattern(&mut self, expression: &'t Expression) -> Res<Option<KnownPattern>> {
+        match expression {
+            Expression::Parenthesized(inner) => self.pattern(inner.expression()),
+            Expression::RegExpLiteral(pattern) => self.new_pattern(pattern).map(Some),
+            Expression::Identifier(name) => Ok(match self.meaning(self.current(), name.sym()) {
+                Some((_, Meaning::Pattern(pattern))) => Some(pattern),
+                _ => None,
+            }),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn new_pattern(&mut self, pattern: &'t RegExpLiteral) -> Res<KnownPattern> {
         let (source, flags) = (self.literal_text(pattern.pattern())?, self.literal_text(pattern.flags())?);
+        // Such a pattern remembers where it was.
+        if flags.contains('y') {
+            return Err(self.refusal("a pattern with `y`"));
+        }
+        let (place, is_global) = (self.patterns.len(), flags.contains('g'));
+        self.patterns.push((source, flags));
+        Ok(KnownPattern { place, is_global })
+    }
+
+    /// `pattern.test(text)`
+    pub(super) fn pattern_method(&mut self, pattern: KnownPattern, name: &str, given: &'t [Expression]) -> Res<Val> {
         let [text] = given else { return Err(self.refusal(format!("the method `{name}` of a pattern"))) };
-        // With `g` and `y` a pattern remembers where it was; each evaluation makes a new one, but that is for Boa.
-        if name != "test" || flags.contains(['g', 'y']) {
+        // With `g` a pattern goes on where it was.
+        if pattern.is_global || !matches!(name, "test" | "exec") {
             return Err(self.refusal(format!("the method `{name}` of a pattern")));
         }
-        let number = i32::try_from(self.patterns.len()).unwrap_or(i32::MAX);
-        self.patterns.push((source, flags));
         let text = self.value(text)?;
-        Ok(Val::plain(Ex::Host(HostCall::Matches, vec![text.ex, Ex::Num(f64::from(number))])))
+        if name == "exec" {
+            let text = Val::plain(Ex::Host(HostCall::ToText, vec![text.ex]));
+            return self.matched(text, ("match", pattern), &[]);
+        }
+        Ok(Val::plain(Ex::Host(HostCall::Matches, vec![text.ex, pattern.number()])))
+    }
+
+    /// `match` and `replace` by a pattern.
+    fn matched(&mut self, text: Val, (name, pattern): (&str, KnownPattern), rest: &'t [Expression]) -> Res<Val> {
+        let mut steps = Vec::new();
+        let text = self.hold(text, &mut steps);
+        let is_text = Ex::Un(Unary::IsText, Box::new(text.ex.clone()));
+        steps.push(St::If(is_text, Vec::new(), vec![St::Bail(BailCause::Kind)]));
+        if let ([by], true) = (rest, name != "match") {
+            if name == "replaceAll" && !pattern.is_global || self.callee(by).is_some() {
+                return Err(self.refusal("a replacement that is computed"));
+            }
+            let by = self.value(by)?;
+            let call = if pattern.is_global { HostCall::ReplaceMatches } else { HostCall::ReplaceMatch };
+            return Ok(after(steps, Val::plain(Ex::Host(call, vec![text.ex, pattern.number(), by.ex]))));
+        }
+        if name != "match" || !rest.is_empty() {
+            return Err(self.refusal(format!("the method `{name}` of a text")));
+        }
+        let call = if pattern.is_global { HostCall::MatchAll } else { HostCall::Match };
+        let found = Val::plain(Ex::Host(call, vec![text.ex, pattern.number()]));
+        let found = self.hold(found, &mut steps);
+        let listed = self.in_region(|lowering| lowering.listing(found.clone(), DictionaryListing::Values))?;
+        let is_nothing = Ex::Un(Unary::IsNullish, Box::new(found.ex.clone()));
+        let ex = Ex::If(Box::new(is_nothing), Box::new(found.ex), Box::new(listed.ex));
+        Ok(after(steps, Val { ex, shape: listed.shape }))
     }
 }

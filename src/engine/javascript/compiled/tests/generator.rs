@@ -4,7 +4,7 @@ use super::world::TestDice;
 
 /// Writes scripts.
 pub(super) struct Generator<'d> {
-    dice: &'d mut TestDice,
+    pub(super) dice: &'d mut TestDice,
     /// Names of variables that hold a node, anything, and a list of nodes.
     nodes: Vec<String>,
     values: Vec<String>,
@@ -22,7 +22,7 @@ impl<'d> Generator<'d> {
         if self.dice.one_in(4) { self.per_node() } else { self.whole() }
     }
 
-    fn name(&mut self) -> String {
+    pub(super) fn name(&mut self) -> String {
         self.names += 1;
         format!("v{}", self.names)
     }
@@ -59,6 +59,7 @@ impl<'d> Generator<'d> {
         let before = self.declarations();
         let list = self.list(list, 2);
         let body = match self.dice.below(19) {
+            _ if self.dice.one_in(2) => self.further(&list),
             0 => format!("return {list};"),
             1 => self.loop_for_best(&list),
             2 => {
@@ -209,10 +210,13 @@ impl<'d> Generator<'d> {
             text.push_str(&format!("{keyword} {name} = {value}; "));
             self.values.push(name);
         }
-        match self.dice.below(8) {
+        match self.dice.below(12) {
             0 => text.push_str("const { user: { login }, userGroups = [] } = input; "),
             1 => text.push_str("if (input.isAdmin) console.log('admin', input.user.login); "),
             2 => text.push_str("let count = 0; const add = by => { count += by; return count }; add(2); add(input.userGroups.length); "),
+            3 => text.push_str("const isStaff = /^s.*f$/; if (input.userGroups.some(g => isStaff.test(g))) console.warn(`staff ${input.user.login}`, input.time.hour); "),
+            4 => text.push_str("function pick(first, ...rest) { return rest.length ? rest[0] : first } pick(1, input.user.login); "),
+            5 => text.push_str("if (input.data.n === 7) throw new RangeError('seven for ' + input.user.login); "),
             _ => {}
         }
         text
@@ -236,13 +240,13 @@ impl<'d> Generator<'d> {
         }
     }
 
-    fn comparison_of(&mut self, left: &str, right: &str) -> String {
+    pub(super) fn comparison_of(&mut self, left: &str, right: &str) -> String {
         let key = self.in_node("q", |own| own.number(2));
         let op = self.dice.pick(&["<", ">", "<=", ">="]);
         format!("{} {op} {}", replace(&key, "q", left), replace(&key, "q", right))
     }
 
-    fn result(&mut self, of: &str) -> String {
+    pub(super) fn result(&mut self, of: &str) -> String {
         match self.dice.below(6) {
             0 => format!("return {of};"),
             1 => format!("return {of} ? [{of}] : [];"),
@@ -253,7 +257,7 @@ impl<'d> Generator<'d> {
         }
     }
 
-    fn in_node<T>(&mut self, name: &str, write: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn in_node<T>(&mut self, name: &str, write: impl FnOnce(&mut Self) -> T) -> T {
         self.nodes.push(name.to_owned());
         let result = write(self);
         self.nodes.pop();
@@ -312,7 +316,7 @@ impl<'d> Generator<'d> {
         format!("{}.{field}", self.dice.pick(&node))
     }
 
-    fn request_field(&mut self) -> &'static str {
+    pub(super) fn request_field(&mut self) -> &'static str {
         self.dice.pick(&[
             "input.user.login",
             "input.data.pool",
@@ -327,7 +331,7 @@ impl<'d> Generator<'d> {
     }
 
     /// Anything.
-    fn value(&mut self, depth: usize) -> String {
+    pub(super) fn value(&mut self, depth: usize) -> String {
         let (has_node, has_value) = (!self.nodes.is_empty(), !self.values.is_empty());
         match self.dice.below(if depth == 0 { 5 } else { 12 }) {
             0 | 1 if has_node => self.field(),
@@ -351,7 +355,7 @@ impl<'d> Generator<'d> {
     }
 
     /// Mostly a number.
-    fn number(&mut self, depth: usize) -> String {
+    pub(super) fn number(&mut self, depth: usize) -> String {
         if depth == 0 {
             return match self.dice.below(3) {
                 0 if !self.nodes.is_empty() => {
@@ -371,7 +375,7 @@ impl<'d> Generator<'d> {
             };
         }
         let (left, right) = (self.number(depth - 1), self.number(depth - 1));
-        match self.dice.below(12) {
+        match self.dice.below(13) {
             0 | 1 => format!("({left} + {right})"),
             2 => format!("({left} - {right})"),
             3 => format!("{left} * {right}"),
@@ -382,14 +386,15 @@ impl<'d> Generator<'d> {
             8 => format!("({} ? {left} : {right})", self.truth(depth - 1)),
             9 => format!("({} || {right})", self.value(depth - 1)),
             10 => format!("Number({})", self.value(depth - 1)),
-            _ => self.dice.pick(&[format!("-({left})"), format!("+{left}"), left]),
+            11 => self.odd_number(&left, &right, depth),
+            _ => self.dice.pick(&[format!("-({left})"), format!("+({left})"), left]),
         }
     }
 
     /// Mostly a text.
-    fn text(&mut self, depth: usize) -> String {
+    pub(super) fn text(&mut self, depth: usize) -> String {
         let (left, right) = (self.value(depth.min(1)), self.value(depth.min(1)));
-        match self.dice.below(5) {
+        match self.dice.below(6) {
             0 => format!("('' + {left})"),
             1 => format!("`${{{left}}}-${{{right}}}`"),
             2 => format!("String({left}).{}()", self.dice.pick(&["toLowerCase", "toUpperCase", "trim"])),
@@ -401,17 +406,18 @@ impl<'d> Generator<'d> {
                     .filter(|l| !l.is_empty() && !l.contains('`'))
                     .unwrap_or("1")
             ),
+            4 => self.odd_text(&left),
             _ => "'north'".to_owned(),
         }
     }
 
     /// Mostly a truth value.
-    fn truth(&mut self, depth: usize) -> String {
+    pub(super) fn truth(&mut self, depth: usize) -> String {
         if depth == 0 {
             return self.value(0);
         }
         let (left, right) = (self.value(depth - 1), self.value(depth - 1));
-        match self.dice.below(14) {
+        match self.dice.below(16) {
             0..=2 => {
                 let op = self.dice.pick(&["<", "<=", ">", ">="]);
                 format!("{} {op} {}", self.number(depth - 1), self.number(depth - 1))
@@ -430,12 +436,13 @@ impl<'d> Generator<'d> {
             11 => format!("String({left}).{}({})", self.dice.pick(&["includes", "startsWith", "endsWith"]), "'a'"),
             12 => format!("/^(true|cad|1)$/i.test({left})"),
             13 => format!("Array.isArray({left})"),
+            14 => self.odd_truth(&left),
             _ => format!("{left} < {right}"),
         }
     }
 }
 
 /// `text` with the variable `from` called `to`.
-fn replace(text: &str, from: &str, to: &str) -> String {
+pub(super) fn replace(text: &str, from: &str, to: &str) -> String {
     text.replace(&format!("{from}."), &format!("{to}."))
 }

@@ -2,9 +2,11 @@
 #![expect(clippy::print_stdout, reason = "how much was covered is worth a look")]
 
 mod corpus;
+mod further;
 mod generator;
 mod world;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use crate::engine::Settings;
 use crate::script::{Content, Isolation, ScriptLimits, ScriptSource};
 
 use super::super::program::{JavaScript, JavaScriptProgram};
+use super::ir::BailCause;
 use super::tier::Tier;
 use generator::Generator;
 use world::{TestDice, TestWorld};
@@ -40,14 +43,27 @@ struct Tally {
     pairs: u64,
     calls: u64,
     bails: u64,
+    causes: BTreeMap<BailCause, u64>,
 }
 
 impl Tally {
     /// Compares what both tiers say of `text` in `rounds` states of a world each.
     fn compare(&mut self, text: &str, engines: &[JavaScript; 2], dice: &mut TestDice, rounds: usize) {
+        let world = TestWorld::new(dice);
+        self.compare_in(world, text, engines, dice, rounds);
+    }
+
+    /// Compares them in `world`.
+    fn compare_in(
+        &mut self,
+        mut world: TestWorld,
+        text: &str,
+        engines: &[JavaScript; 2],
+        dice: &mut TestDice,
+        rounds: usize,
+    ) {
         let [boa, both] = engines.each_ref().map(|engine| load(engine, text));
         self.scripts += 1;
-        let mut world = TestWorld::new(dice);
         for _ in 0..rounds {
             world.change(dice);
             let request = world.request(dice);
@@ -62,6 +78,9 @@ impl Tally {
         for (_, tier) in tiers.each() {
             if let Tier::Compiled(compiled) = tier {
                 let (calls, bails) = compiled.counts();
+                for (cause, count) in compiled.causes() {
+                    *self.causes.entry(cause).or_default() += count;
+                }
                 (self.calls, self.bails, is_compiled) = (self.calls + calls, self.bails + bails, true);
             }
         }
@@ -74,6 +93,8 @@ impl Tally {
 fn random_scripts_say_the_same_in_both_tiers() {
     let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
     let (pairs, seed) = (number("WHITHER_PAIRS", 10_000), number("WHITHER_SEED", 1));
+    // Tells of each script that is not compiled why.
+    let shows = std::env::var("WHITHER_SHOW").is_ok();
     let engines = [engine(false), engine(true)];
     let mut tally = Tally::default();
     let mut script = 0;
@@ -81,7 +102,13 @@ fn random_scripts_say_the_same_in_both_tiers() {
         script += 1;
         let mut dice = TestDice::new(seed * 1_000_003 + script);
         let text = Generator::new(&mut dice).script();
-        tally.compare(&text, &engines, &mut dice, 24);
+        let before = tally.compiled;
+        tally.compare(&text, &engines, &mut dice, 12);
+        if tally.compiled == before && shows {
+            for (function, tier) in load(&engines[1], &text).compiled().unwrap().1.each() {
+                println!("{function}: {:?}\n{text}\n", tier.interpreted());
+            }
+        }
     }
     println!("{tally:?}");
     // A generator of scripts that are never compiled, or always give up, proves nothing.

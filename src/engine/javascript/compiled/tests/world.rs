@@ -48,6 +48,8 @@ pub(super) struct TestWorld {
     cluster: Cluster,
     now_ms: i64,
     reservations: usize,
+    /// Whether documents are as agents and administrators write them.
+    is_tame: bool,
 }
 
 /// One call of a function.
@@ -66,7 +68,16 @@ pub(super) struct Heard {
 
 impl TestWorld {
     pub(super) fn new(dice: &mut TestDice) -> Self {
-        let mut world = Self { cluster: Cluster::default(), now_ms: 1_790_000_000_000, reservations: 0 };
+        Self::of(dice, false)
+    }
+
+    /// A world in which nothing is odd.
+    pub(super) fn tame(dice: &mut TestDice) -> Self {
+        Self::of(dice, true)
+    }
+
+    fn of(dice: &mut TestDice, is_tame: bool) -> Self {
+        let mut world = Self { cluster: Cluster::default(), now_ms: 1_790_000_000_000, reservations: 0, is_tame };
         for _ in 0..dice.below(14) {
             world.report(dice);
         }
@@ -75,10 +86,11 @@ impl TestWorld {
 
     fn report(&mut self, dice: &mut TestDice) {
         let id = format!("node-{}", dice.below(16));
-        let is_odd = dice.one_in(4);
+        let is_odd = dice.one_in(4) && !self.is_tame;
         let mut document = json!({
             "id": id,
             "serverPool": dice.pick(&["a", "b"]),
+            "metrics": {"licenses": dice.below(4)},
             "metadata": object(dice, is_odd, &["zone", "w", "users", "gpu", "tags"]),
             "staticData": object(dice, is_odd, &["group", "gpu", "users", "weight", "login"]),
         });
@@ -134,6 +146,9 @@ impl TestWorld {
             "data": {"pool": any(dice), "n": any(dice), "list": any(dice)},
             "isAdmin": dice.one_in(2),
         });
+        if self.is_tame {
+            request["data"] = json!({"pool": dice.pick(&["a", "b"]), "n": dice.pick(&["3", "12"]), "list": ["cad"]});
+        }
         if dice.one_in(5) {
             request["data"] = json!({});
         }

@@ -1,0 +1,82 @@
+//! Patterns for compiled code: what they match of a text of ASCII, by the engine that Boa has.
+
+use super::dictionary::DictionaryKind;
+use super::host::Surroundings;
+use super::host_calls::HostCall;
+use super::host_texts::{Answer, Given};
+use super::ir::BailCause;
+use super::value::{self, Kind, kind};
+
+/// Matches of a pattern that one call finds.
+const MAX_MATCHES: usize = 10_000;
+
+impl Surroundings {
+    /// The matches of the pattern with a number in a text of ASCII, with their groups.
+    fn found(&mut self, text: &str, pattern: i64, most: usize) -> Answer<Vec<Vec<Option<(usize, usize)>>>> {
+        let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let matches = self.patterns.get(pattern as usize).map(|pattern| {
+            let found = pattern.find_from_ucs2(&units, 0).take(most);
+            found.map(|found| found.groups().map(|group| group.map(|range| (range.start, range.end))).collect())
+        });
+        match matches.map(Iterator::collect::<Vec<_>>) {
+            Some(matches) if matches.len() < MAX_MATCHES => Ok(matches),
+            _ => self.give_up(BailCause::Memory),
+        }
+    }
+
+    pub(super) fn match_parts(&mut self, call: HostCall, text: i64, pattern: i64) -> Answer<i64> {
+        let text = self.ascii(text)?;
+        let most = if call == HostCall::Match { 1 } else { MAX_MATCHES };
+        let matches = self.found(&text, pattern, most)?;
+        let parts: Vec<Option<(usize, usize)>> = match call {
+            HostCall::Match => matches.into_iter().next().unwrap_or_default(),
+            _ => matches.into_iter().filter_map(|groups| groups.first().copied()).collect(),
+        };
+        if parts.is_empty() {
+            return Ok(value::NULL as i64);
+        }
+        self.list_of(parts.into_iter().map(|part| part.and_then(|(start, end)| text.get(start..end))))
+    }
+
+    pub(super) fn replace_matches(&mut self, call: HostCall, [text, pattern, by]: Given) -> Answer<i64> {
+        let (text, by) = (self.ascii(text)?, self.replacement(by)?);
+        let most = if call == HostCall::ReplaceMatch { 1 } else { MAX_MATCHES };
+        let (mut made, mut last) = (String::new(), 0);
+        for groups in self.found(&text, pattern, most)? {
+            let Some(Some((start, end))) = groups.first().copied() else { continue };
+            made.push_str(text.get(last..start).unwrap_or_default());
+            made.push_str(&by);
+            last = end;
+        }
+        made.push_str(text.get(last..).unwrap_or_default());
+        self.intern(&made)
+    }
+
+    pub(super) fn split_matches(&mut self, text: i64, pattern: i64) -> Answer<i64> {
+        let text = self.ascii(text)?;
+        let (mut parts, mut last) = (Vec::new(), 0);
+        for groups in self.found(&text, pattern, MAX_MATCHES)? {
+            match groups.as_slice() {
+                [Some((start, end))] if start < end => {
+                    parts.push(text.get(last..*start));
+                    last = *end;
+                }
+                // Groups become parts, and what matches nothing cuts between letters.
+                _ => return self.give_up(BailCause::Conversion),
+            }
+        }
+        parts.push(text.get(last..));
+        self.list_of(parts.into_iter())
+    }
+
+    /// A map of these texts by place; `undefined` where there is none.
+    fn list_of<'a>(&mut self, parts: impl Iterator<Item = Option<&'a str>>) -> Answer<i64> {
+        let map = self.make(DictionaryKind::Map);
+        for (place, part) in parts.enumerate() {
+            let part = part.map_or(Ok(value::UNDEFINED as i64), |part| self.intern(part))?;
+            self.put(map, DictionaryKind::Map, (value::number(place as f64), part))?;
+        }
+        Ok(map)
+    }
+}

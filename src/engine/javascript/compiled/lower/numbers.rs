@@ -1,0 +1,213 @@
+//! What the language has for numbers, dates and objects: functions that no script declares.
+
+use boa_ast::expression::Expression;
+use boa_ast::expression::literal::PropertyDefinition;
+
+use super::super::host_calls::HostCall;
+use super::super::ir::{Binary, Ex, St, Ty, Unary};
+use super::super::paths::Shape;
+use super::super::value;
+use super::dictionaries::DictionaryListing;
+use super::expressions::after;
+use super::names::nothing;
+use super::operators::{to_number, truth};
+use super::{Lowering, Res, Val};
+
+impl<'t> Lowering<'t> {
+    /// `Math.min` and `Math.max` of arguments some of which are spread.
+    pub(super) fn extreme(&mut self, name: &str, given: &'t [Expression]) -> Res<Val> {
+        let (op, start) = match name {
+            "min" => (Binary::Min, f64::INFINITY),
+            _ => (Binary::Max, f64::NEG_INFINITY),
+        };
+        let (mut steps, found) = (Vec::new(), self.local(Some(Ty::Num)));
+        steps.push(St::Set(found, Ex::Num(start)));
+        let with = |value: Ex| St::Set(found, Ex::Bin(op, Box::new(Ex::Get(found)), Box::new(value)));
+        let mut held = Vec::new();
+        for argument in given {
+            held.push(match argument {
+                Expression::Spread(all) => {
+                    let from = self.iterable(all.target())?;
+                    (self.slice(from, &[])?, true)
+                }
+                argument => (self.value(argument)?, false),
+            });
+            if let Some((value, _)) = held.last_mut() {
+                *value = self.hold(value.clone(), &mut steps);
+            }
+        }
+        for (value, is_spread) in held {
+            if is_spread {
+                self.walk_list(value, &mut steps, |_, walked, body| {
+                    body.push(with(walked.item.ex));
+                    Ok(())
+                })?;
+            } else {
+                steps.push(with(value.ex));
+            }
+        }
+        Ok(after(steps, Val::plain(Ex::Get(found))))
+    }
+
+    /// `Object.assign({}, …)`: the same as a literal that spreads the rest.
+    fn assigned(&mut self, given: &'t [Expression]) -> Res<Val> {
+        let root = self.literal_root()?;
+        let (mut steps, mut fields) = (Vec::new(), Vec::new());
+        for from in given.iter().skip(1) {
+            if let Expression::ObjectLiteral(literal) = from {
+                for property in literal.properties() {
+                    let PropertyDefinition::Property(name, value) = property else {
+                        return Err(self.refusal("`Object.assign` of this"));
+                    };
+                    let (name, value) = (self.property_name(name)?, self.value(value)?);
+                    self.own_member(root, &name, value, &mut fields, &mut steps)?;
+                }
+                continue;
+            }
+            let from = self.value(from)?;
+            let from = self.hold(from, &mut steps);
+            self.copy_members(root, from, &mut fields, &mut steps)?;
+        }
+        Ok(after(steps, Val { ex: Ex::Record(root, fields), shape: Shape::object(root) }))
+    }
+
+    pub(super) fn global_function(&mut self, name: &str, given: &'t [Expression]) -> Res<Val> {
+        let mut steps = Vec::new();
+        let given = self.plain_arguments(given, &mut steps)?;
+        let value = self.conversion(name, given)?;
+        Ok(after(steps, value))
+    }
+
+    /// A function of the language that makes one value of another.
+    pub(super) fn conversion(&mut self, name: &str, given: Vec<Val>) -> Res<Val> {
+        let mut given = given.into_iter();
+        let (first, second) = (given.next(), given.next());
+        let ex = match (name, first) {
+            ("Number", None) => Ex::Num(0.0),
+            ("Number", Some(value)) => to_number(value.ex),
+            ("Boolean", None) => Ex::Bool(false),
+            ("Boolean", Some(value)) => truth(value.ex),
+            ("String", None) => self.text("").ex,
+            ("String", Some(value)) => Ex::Host(HostCall::ToText, vec![value.ex]),
+            ("isNaN", value) => {
+                let value = value.unwrap_or_else(Val::undefined);
+                Ex::Un(Unary::IsNaN, Box::new(value.ex))
+            }
+            ("isFinite", Some(value)) => {
+                // The difference of what is no finite number from itself is none.
+                let difference = Ex::Bin(Binary::Sub, Box::new(value.ex.clone()), Box::new(value.ex));
+                Ex::Un(Unary::Not, Box::new(Ex::Un(Unary::IsNaN, Box::new(difference))))
+            }
+            ("parseFloat", Some(value)) => Ex::Host(HostCall::ParseFloat, vec![value.ex]),
+            ("parseInt", Some(value)) => {
+                Ex::Host(HostCall::ParseInt, vec![value.ex, second.map_or_else(nothing, |value| value.ex)])
+            }
+            _ => return Err(self.refusal(format!("a call of `{name}`"))),
+        };
+        Ok(Val::plain(ex))
+    }
+
+    pub(super) fn global_method(&mut self, holder: &str, name: &str, given: &'t [Expression]) -> Res<Val> {
+        let mut steps = Vec::new();
+        if holder == "Math" && name == "random" {
+            return Ok(Val::plain(Ex::Host(HostCall::Random, Vec::new())));
+        }
+        if holder == "Date" && name == "now" && given.is_empty() {
+            return Ok(Val::plain(Ex::Host(HostCall::Now, Vec::new())));
+        }
+        let listing = match (holder, name, given) {
+            ("Object", "keys", [_]) => Some(DictionaryListing::Keys),
+            ("Object", "values", [_]) => Some(DictionaryListing::Values),
+            ("Object", "entries", [_]) => Some(DictionaryListing::Entries),
+            _ => None,
+        };
+        if let (Some(listing), [of]) = (listing, given) {
+            let of = self.value(of)?;
+            return self.listing(of, listing);
+        }
+        match (holder, name, given) {
+            ("Array", "from", given) => return self.array_from(given),
+            ("Object", "assign", [Expression::ObjectLiteral(into), ..]) if into.properties().is_empty() => {
+                return self.assigned(given);
+            }
+            ("Object", "hasOwn", [of, name]) => return self.has_member(name, of),
+            ("JSON", "stringify", [of]) if !matches!(of, Expression::Spread(_)) => {
+                let of = self.value(of)?;
+                let text = self.json(of, 0, &mut steps)?;
+                return Ok(after(steps, text));
+            }
+            ("Number", "parseFloat" | "parseInt", given) => return self.global_function(name, given),
+            _ => {}
+        }
+        let given = self.plain_arguments(given, &mut steps)?;
+        let count = given.len();
+        let mut values = given.into_iter().map(|value| value.ex);
+        let refused = || self.refusal(format!("`{holder}.{name}`"));
+        let mut one = |op: Unary| {
+            let value = values.next().unwrap_or(Ex::Const(value::UNDEFINED));
+            Ok(Ex::Un(op, Box::new(value)))
+        };
+        let ex: Res<Ex> = match (holder, name) {
+            ("Math", "floor") => one(Unary::Floor),
+            ("Math", "ceil") => one(Unary::Ceil),
+            ("Math", "trunc") => one(Unary::Trunc),
+            ("Math", "abs") => one(Unary::Abs),
+            ("Math", "sqrt") => one(Unary::Sqrt),
+            ("Math", "round") => one(Unary::Round),
+            ("Math", "min" | "max") => {
+                let (op, start) = match name {
+                    "min" => (Binary::Min, f64::INFINITY),
+                    _ => (Binary::Max, f64::NEG_INFINITY),
+                };
+                Ok(values.fold(Ex::Num(start), |left, right| Ex::Bin(op, Box::new(left), Box::new(right))))
+            }
+            ("Math", "pow" | "hypot") if count == 2 => {
+                let call = if name == "pow" { HostCall::MathPow } else { HostCall::Hypot };
+                Ok(Ex::Host(call, values.collect()))
+            }
+            ("Math", "log" | "log2" | "log10" | "exp" | "sign" | "cbrt") if count == 1 => {
+                let call = match name {
+                    "log" => HostCall::Log,
+                    "log2" => HostCall::Log2,
+                    "log10" => HostCall::Log10,
+                    "exp" => HostCall::Exp,
+                    "sign" => HostCall::Sign,
+                    _ => HostCall::Cbrt,
+                };
+                Ok(Ex::Host(call, values.collect()))
+            }
+            ("Array", "isArray") => one(Unary::IsList),
+            ("Number", "isInteger") => match values.next() {
+                Some(value) => {
+                    let is_number = Ex::Un(Unary::IsNumber, Box::new(value.clone()));
+                    let whole = Ex::Un(Unary::Trunc, Box::new(value.clone()));
+                    // The difference of an infinity from itself is no number.
+                    let rest = Ex::Bin(Binary::Sub, Box::new(value), Box::new(whole));
+                    let is_whole = Ex::Bin(Binary::StrictEqual, Box::new(rest), Box::new(Ex::Num(0.0)));
+                    Ok(Ex::If(Box::new(is_number), Box::new(is_whole), Box::new(Ex::Bool(false))))
+                }
+                None => Ok(Ex::Bool(false)),
+            },
+            ("Number", "isNaN") => match values.next() {
+                Some(value) => {
+                    let is_number = Ex::Un(Unary::IsNumber, Box::new(value.clone()));
+                    let is_nan = Ex::Un(Unary::IsNaN, Box::new(value));
+                    Ok(Ex::If(Box::new(is_number), Box::new(is_nan), Box::new(Ex::Bool(false))))
+                }
+                None => Ok(Ex::Bool(false)),
+            },
+            ("Number", "isFinite") => match values.next() {
+                Some(value) => {
+                    let is_number = Ex::Un(Unary::IsNumber, Box::new(value.clone()));
+                    // The difference of an infinity from itself is no number.
+                    let difference = Ex::Bin(Binary::Sub, Box::new(value.clone()), Box::new(value));
+                    let is_finite = Ex::Un(Unary::Not, Box::new(Ex::Un(Unary::IsNaN, Box::new(difference))));
+                    Ok(Ex::If(Box::new(is_number), Box::new(is_finite), Box::new(Ex::Bool(false))))
+                }
+                None => Ok(Ex::Bool(false)),
+            },
+            _ => Err(refused()),
+        };
+        Ok(after(steps, Val::plain(ex?)))
+    }
+}
