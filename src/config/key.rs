@@ -87,7 +87,7 @@ pub const KEYS: [ConfigKey; 39] = [
     service((
         "notify",
         "[]",
-        "a list of a program's path and its arguments",
+        "a program's path, or a list of it and its arguments",
         "run at one replica when a node joins, leaves, is out of sync or in sync again, with the event as JSON on its \
          standard input; it has 10 seconds",
     )),

@@ -147,7 +147,7 @@ fn a_search_that_a_script_hangs_in_costs_the_search_alone() {
     let shell = site();
     // What logs a table is interpreted, and cannot be stopped.
     let spin = "for (const n of input.nodes) { while (n.sessions > 50) {} }";
-    shell.write("hang.js", &format!("function(input) {{ console.table('asked'); {spin} return 'b' }}"));
+    shell.write("hang.js", format!("function(input) {{ console.table('asked'); {spin} return 'b' }}"));
     let told = shell.whither(["explain", "--nodes", "nodes.json", "--script", "hang.js", "--node", "a"]);
     assert_eq!(told.code, Some(0), "{told:?}");
     says(

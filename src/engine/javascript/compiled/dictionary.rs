@@ -110,8 +110,9 @@ mod tests {
     fn entries_are_found_whether_few_or_many() {
         let mut dictionary = Dictionary::new(DictionaryKind::Map);
         for count in 0..500_u32 {
-            let key =
-                |number: u32| if number % 2 == 0 { value::text(number) } else { value::number(f64::from(number)) };
+            let key = |number: u32| {
+                if number.is_multiple_of(2) { value::text(number) } else { value::number(f64::from(number)) }
+            };
             assert_eq!(dictionary.get(key(count)), None);
             assert!(dictionary.put(key(count), u64::from(count)) && dictionary.put(key(count / 2), 7));
             assert_eq!(dictionary.entries().len(), count as usize + 1);

@@ -7,12 +7,15 @@ use super::host_texts::{Answer, Given};
 use super::ir::BailCause;
 use super::value::{self, Kind, kind};
 
+/// A match: the whole, then the groups, each with its begin and end; `None` for a group that took no part.
+type MatchGroups = Vec<Option<(usize, usize)>>;
+
 /// Matches of a pattern that one call finds.
 const MAX_MATCHES: usize = 10_000;
 
 impl Surroundings {
     /// The matches of the pattern with a number in a text of ASCII, with their groups.
-    fn found(&mut self, text: &str, pattern: i64, most: usize) -> Answer<Vec<Vec<Option<(usize, usize)>>>> {
+    fn found(&mut self, text: &str, pattern: i64, most: usize) -> Answer<Vec<MatchGroups>> {
         let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
         let units: Vec<u16> = text.encode_utf16().collect();
         let matches = self.patterns.get(pattern as usize).map(|pattern| {
