@@ -213,6 +213,8 @@ fn each_metric_that_a_rule_or_the_dashboard_asks_for_exists() {
     metrics.suspicion("script", "cpu");
     metrics.quarantined("script", false);
     metrics.program_ended("script");
+    metrics.bailed_out("script", "logs", 1);
+    metrics.differed("script", "answer");
     let text = metrics.text();
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let known: BTreeSet<_> = samples.map(|line| line.split(['{', ' ']).next().unwrap()).collect();

@@ -94,6 +94,8 @@ pub(crate) fn metrics() -> String {
     metrics.quarantined("SCRIPT", false);
     metrics.program_ended("SCRIPT");
     metrics.start_ended("OUTCOME");
+    metrics.bailed_out("SCRIPT", "CAUSE", 1);
+    metrics.differed("SCRIPT", "CAUSE");
     let text = metrics.text();
     let (mut order, mut figures) = (Vec::new(), BTreeMap::<String, Figure>::new());
     for line in text.lines() {
