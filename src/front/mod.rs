@@ -46,6 +46,7 @@ pub mod status;
 mod task;
 #[cfg(test)]
 mod testing;
+mod ticks;
 mod turns;
 mod view;
 mod wait_queue;

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use crate::chain::Subject;
 use crate::clock::Now;
 use crate::ipc::Encoded;
-use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
+use crate::model::{Arrangement, Change, Cluster, Failure, FailureName};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::assignments::Assignments;
 use crate::registry::ledger::Ledger;
-use crate::registry::peers::ReservationEnd;
 use crate::worker::{Ticket, WorkerCommand, WorkerEvent};
 
 use super::bucket::TokenBucket;
@@ -19,7 +18,7 @@ use super::claims::PendingClaims;
 use super::compiled::InterpretedFunctions;
 use super::deadline::Arrivals;
 use super::effects::Effect;
-use super::events::{FrontEvent, Setup, Tick};
+use super::events::{FrontEvent, Setup};
 use super::failures::Failures;
 use super::metrics::{DecisionFigures, Metrics};
 use super::minutes::RequestMinutes;
@@ -37,17 +36,6 @@ use super::turns::Turns;
 use super::wait_queue::WaitQueue;
 use super::worker_pool::WorkerPool;
 
-/// The number of ticks between two walks over the whole cluster for the metrics.
-const TICKS_A_SHOW: u64 = 10;
-/// The silence of a busy worker that is always accepted, and the time for each node that refreshing the caches may take
-/// on top. A worker that reads changes of nodes is not silent: the worker sends a sign of life, by the bytes
-/// (`worker/outbox.rs`).
-const LEAST_SILENCE: Duration = Duration::from_secs(1);
-const READING_US: u64 = 200;
-/// The memory of a worker for a byte of a node's document, as a factor, and for a reservation in bytes: the mirror and
-/// the caches of engines.
-const DOCUMENT_FACTOR: u64 = 8;
-const RESERVATION_BYTES: u64 = 4 << 10;
 /// The confirmations and releases of unknown reservations that are answered `gone`: so many at once, and so many a
 /// second. Launchers that outlive a restart of all replicas name as many; a client that guesses ids is slowed down.
 const UNKNOWN_AT_ONCE: u64 = 10_000;
@@ -105,7 +93,7 @@ pub struct Front {
     /// The time of the last event.
     pub(super) now: Now,
     started: Instant,
-    ticks: u64,
+    pub(super) ticks: u64,
     /// The inputs of the last decisions, where they are recorded.
     pub(super) recorder: Recorder,
     pub(super) interpreted: InterpretedFunctions,
@@ -330,53 +318,6 @@ impl Front {
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
             WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),
         }
-    }
-
-    /// Handles the passing of time.
-    fn tick(&mut self, Tick { passed, is_drained }: Tick) {
-        let now_ms = self.now_ms();
-        let expired = self.ledger.expire(now_ms);
-        if let Some(first) = expired.first() {
-            let Reservation { id, node, .. } = &first.reservation;
-            tracing::info!(count = expired.len(), first = %id, at = %node, "reservations expired");
-        }
-        self.metrics.expired_reservations.inc_by(expired.len() as u64);
-        for entry in expired {
-            self.end_claim(&entry, ReservationEnd::Expired, false);
-            self.change(Change::Release(entry.reservation.id));
-        }
-        self.write_off_lingering();
-        if self.failures.expire(now_ms) {
-            self.note_freed();
-        }
-        let free = self.quarantine.release(now_ms);
-        self.set_free(free);
-        let nodes = self.cluster.len() as u64;
-        let limits = self.workers.setup().birth.limits;
-        let reading = Duration::from_micros(READING_US * nodes);
-        let slowest = |chain: &_| limits.chain_wall(chain, nodes).max(LEAST_SILENCE) + reading;
-        for limit in self.workers.kill_silent(passed, slowest) {
-            tracing::warn!("a worker has said nothing for {limit:?}: killing it");
-        }
-        if self.runner.kill_if_silent(passed) {
-            tracing::warn!("the runner has said nothing for longer than any program may take: killing it");
-        }
-        self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks.is_multiple_of(TICKS_A_SHOW) {
-            self.workers.tire(self.mirror_bytes());
-            self.look_at_view();
-            self.look_at_clocks();
-            self.look_at_pings();
-            self.show();
-        }
-        self.go_on_with_time(is_drained);
-    }
-
-    /// Returns the memory in bytes that the present cluster may take in a worker.
-    fn mirror_bytes(&self) -> u64 {
-        let documents: u64 = self.cluster.nodes().map(|(_, node)| node.report().text.len() as u64).sum();
-        let reservations = self.ledger.len() as u64;
-        documents.saturating_mul(DOCUMENT_FACTOR).saturating_add(reservations.saturating_mul(RESERVATION_BYTES))
     }
 
     /// Fills the slots, starts missing workers, and asks the questions that can be asked: after a batch of events;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -40,6 +41,8 @@ pub struct HealthPage {
     pub metrics: Arc<Metrics>,
     /// The registry, for the age of the view.
     pub registry: Registry,
+    /// Whether requests are received.
+    pub listens: Arc<AtomicBool>,
 }
 
 /// Opens the port.
@@ -100,6 +103,7 @@ fn present(shown: &HealthPage) -> Health {
     if shown.link.borrow().state != LinkState::Connected {
         (health.bus, health.ready) = (false, false);
     }
+    health.ready &= shown.listens.load(Ordering::Relaxed);
     if let Some(note) = stuck(&shown.pulse) {
         health.ready = false;
         health.notes.push(note);

@@ -1,6 +1,7 @@
 //! The service while it runs: the tasks, the channels between them, and the order in which they end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,6 +74,8 @@ pub(super) struct RunningService {
     stop: CancellationToken,
     pulse: Arc<Pulse>,
     health: watch::Receiver<Health>,
+    /// Whether requests are received; `/readyz` says no before.
+    listens: Arc<AtomicBool>,
 }
 
 /// The parts that the connected bus needs.
@@ -127,7 +130,15 @@ impl ServiceParts<'_> {
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
         let stats = service::stats();
-        let page = http::HealthPage { health: shown, pulse: Arc::clone(&pulse), link: bus.link(), metrics, registry };
+        let listens = Arc::<AtomicBool>::default();
+        let page = http::HealthPage {
+            health: shown,
+            pulse: Arc::clone(&pulse),
+            link: bus.link(),
+            metrics,
+            registry,
+            listens: Arc::clone(&listens),
+        };
         let running = RunningService {
             front: tokio::spawn(super::run(front, inbox, executor, Arc::clone(&pulse))),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
@@ -142,6 +153,7 @@ impl ServiceParts<'_> {
             stop,
             pulse,
             health,
+            listens,
         };
         let identity = identity(&replica, &digest);
         Ok((running, BusSetup { replica, identity, requests, peer_texts, peer_messages }, reloads_asked))
@@ -169,6 +181,7 @@ impl RunningService {
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages));
         let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(refused)?;
+        self.listens.store(true, Ordering::Relaxed);
         let process = LogProcess { kind: "serve", name: replica, host: host::name() };
         tokio::spawn(logs::serve(self.view.clone(), namespace.clone(), process));
         tracing::info!(servers = self.bus.servers(), "answering");

@@ -406,7 +406,7 @@ fn the_tier_of_each_function_is_told() {
     let path = folder.path().join("a.js");
     std::fs::write(
         &path,
-        "function filter(node) { return node.sessions < 9 }\nfunction score(node) { return ~node.sessions }",
+        "function filter(node) { return node.sessions < 9 }\nfunction score(node) { delete node.x; return node.sessions }",
     )
     .unwrap();
     let told = Command::cargo_bin("whither").unwrap().arg("check").arg(&path).arg("--tiers").output().unwrap();

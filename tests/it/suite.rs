@@ -352,7 +352,8 @@ fn ten_thousand_cases_run() {
 /// Cases over the same nodes begin alike: what one placed, took away or hung on is nothing to the next.
 #[test]
 fn cases_over_the_same_nodes_know_nothing_of_each_other() {
-    let script = "function score(node, request) { if (request.data.hang === node.id) while (true) ; return 1 }";
+    let script =
+        "function score(node, request) { console.table(); if (request.data.hang === node.id) while (true) ; return 1 }";
     let case = |number: usize, more: &str| format!("[[case]]\nname = '{number}'\n{more}\n");
     let placed = |node: &str| format!("repeat = 2\nexpect = {{ one_of = ['{node}', 'b'] }}");
     let cases: String = [
@@ -380,7 +381,7 @@ fn a_case_that_hangs_says_where() {
     let file = "nodes = [{ id = 'a' }]\n[[case]]\nname = 'x'\nexpect = { node = 'a' }\n";
     let (_shell, told) = test(&[("s.js", script), ("s.test.toml", file)], &[]);
     assert_eq!(told.code, Some(1), "{told:?}");
-    assert!(told.stdout.contains("line 4 ran ") && told.stdout.contains("s.js:4:5"), "{}", told.stdout);
+    assert!(told.stdout.contains("line 4 ran ") && told.stdout.contains("s.js:3:10"), "{}", told.stdout);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use clap::Command;
+use clap::{Arg, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
@@ -51,6 +51,9 @@ pub(super) fn render(command: &Command) -> io::Result<Vec<u8>> {
         let description = command.get_long_about().or(command.get_about()).cloned().unwrap_or_default();
         shown = shown.long_about(description).about(about);
     }
+    // What stands below options with a heading of their own names the usual heading, and would get a section besides.
+    let is_usual = |arg: &Arg| arg.get_help_heading() == Some("Options");
+    let shown = shown.mut_args(|arg| if is_usual(&arg) { arg.help_heading(None::<&str>) } else { arg });
     let source = concat!("whither ", env!("CARGO_PKG_VERSION"));
     let man = Man::new(shown).date(DATE).source(source).manual("The manual of whither");
     let mut page = Vec::new();

@@ -12,6 +12,7 @@ use super::super::testing::{
     ACTION, Asked, FakeProcess, FakeView, Harness, LOGIN, STEP, Starts, chain, crashed, killed, overrun, program_chain,
     report, request, running, setup, setup_of, with,
 };
+use super::super::ticks::RESERVATION_BYTES;
 
 #[test]
 fn a_stopping_front_is_done_when_everything_is_answered() {

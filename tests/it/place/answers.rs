@@ -77,7 +77,7 @@ fn an_explanation_goes_to_standard_error() {
 #[test]
 fn an_explanation_says_which_functions_are_compiled_and_what_keeps_one_out() {
     let script = "function filter(node) { return node.sessions < 9 }\n\
-                  function score(node) { return node.sessions | 0 }";
+                  function score(node) { delete node.x; return node.sessions }";
     let told = place_by_script(&scripted(script), &["--explain"]);
     let words = ["step.js: `filter` is compiled", "step.js: `score` is interpreted, because of ", " at 2:"];
     words.iter().for_each(|words| assert!(told.stderr.contains(words), "`{words}` is not in: {}", told.stderr));

@@ -30,7 +30,8 @@ fn the_lines_on_which_the_time_went_are_named() {
     let sum =
         "function(input) {\n  let sum = 0;\n  for (let i = 0; i < 1e12; i++) {\n    sum += i;\n  }\n  return 'b';\n}\n";
     let rhai = "fn balance(input) {\n  let sum = 0;\n  for i in 0..1000000000000 {\n    sum += i;\n  }\n  \"b\"\n}\n";
-    for (name, script) in [("step.js", sum), ("step.rhai", rhai)] {
+    // Compiled code says itself which loop it was stopped in; of Rhai the line that ran most often is drawn.
+    for (name, script, place) in [("step.js", sum, "step.js:3:19"), ("step.rhai", rhai, "  4 │     sum += i;")] {
         let shell = scripted("i => 'a'");
         shell.write(name, script);
         let nodes = shell.write("own.json", NODES).to_string_lossy().into_owned();
@@ -38,7 +39,7 @@ fn the_lines_on_which_the_time_went_are_named() {
             let told = shell.whither([command, "--nodes", &nodes, "--script", name]);
             let text = format!("{}{}", told.stdout, told.stderr);
             assert_eq!(told.code, Some(5), "{text}");
-            for words in ["line 4 ran ", " times", "; the run ended in line 4", "4:5", "  4 │     sum += i;"] {
+            for words in ["line 4 ran ", " times", "; the run ended in line 4", place] {
                 assert!(text.contains(words), "{name}: {words}: {text}");
             }
         }
@@ -69,7 +70,7 @@ fn a_node_that_a_script_hangs_on_is_left_out_or_named() {
 fn the_loop_in_which_compiled_code_was_stopped_is_named() {
     let script = "function (input) {\n  let n = 0\n  for (const node of input.nodes) n += node.sessions\n  \
                   while (n >= 0) n += 1\n  return 'b'\n}";
-    failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "CPU time (at step.js:4:10)"]);
+    failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "CPU time", "(at step.js:4:10)"]);
     let script = "input => { const all = []; for (;;) all.push(input.nodes.length) }";
     failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "4194304 elements (at step.js:1:"]);
 }

@@ -9,6 +9,9 @@ use super::super::ir::{Binary, Ex, Label, St};
 use super::names::{Meaning, ScopeId};
 use super::{Jump, Lowering, Res, Val};
 
+/// The most cases of a `switch` that is compiled: each is a block within the one before.
+const MAX_CASES: usize = 256;
+
 impl<'t> Lowering<'t> {
     pub(super) fn item(&mut self, item: &'t StatementListItem, steps: &mut Vec<St>) -> Res<()> {
         match item {
@@ -107,6 +110,9 @@ impl<'t> Lowering<'t> {
 
     /// Each case is a block within which the next ones begin: what matches leaves to its place.
     fn switch(&mut self, switch: &'t Switch, steps: &mut Vec<St>) -> Res<()> {
+        if switch.cases().len() > MAX_CASES {
+            return Err(self.refusal("so many cases"));
+        }
         let value = self.value(switch.val())?;
         let value = self.hold(value, steps);
         let scope = self.scope(Some(self.current()));

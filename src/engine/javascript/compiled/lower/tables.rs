@@ -155,6 +155,10 @@ impl<'t> Lowering<'t> {
         fields: &mut Vec<(PathId, Ex)>,
         steps: &mut Vec<St>,
     ) -> Res<()> {
+        if from.shape.objects.contains(&REQUEST) {
+            // Some of its members are made from others where they are read, which a copy does not do.
+            return Err(self.refusal("`...` of the input"));
+        }
         if !from.shape.lists.is_empty() && self.may_be_dictionary(&from.shape) {
             return Err(self.refusal("`...` of an object whose names are computed"));
         }
