@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -45,6 +46,8 @@ const BETWEEN_FREEZES: Duration = Duration::from_secs(60);
 /// How long a service that is connected waits for the node list before the service answers without the list: requests
 /// are told the reason then, which is better than no answer.
 const LIST_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a service that begins to receive requests waits for NATS to confirm the subscriptions.
+const ECHO_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the stop waits for NATS to deliver the last messages and to take the last replies.
 const LAST_MESSAGES: Duration = Duration::from_secs(5);
 
@@ -181,11 +184,26 @@ impl RunningService {
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages));
         let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(refused)?;
+        self.await_echo().await;
         self.listens.store(true, Ordering::Relaxed);
         let process = LogProcess { kind: "serve", name: replica, host: host::name() };
         tokio::spawn(logs::serve(self.view.clone(), namespace.clone(), process));
         tracing::info!(servers = self.bus.servers(), "answering");
         Ok(service)
+    }
+
+    /// Waits until a message of this replica to itself comes back: then the server knows the subscriptions before, too.
+    async fn await_echo(&self) {
+        let client = self.bus.client();
+        let inbox = client.new_inbox();
+        let echo = async {
+            let mut echoes = client.subscribe(inbox.clone()).await.ok()?;
+            client.publish(inbox, Bytes::new()).await.ok()?;
+            echoes.next().await
+        };
+        if !matches!(tokio::time::timeout(ECHO_PATIENCE, echo).await, Ok(Some(_))) {
+            tracing::warn!("NATS did not confirm within {ECHO_PATIENCE:?} that it hands on requests");
+        }
     }
 
     /// Returns the channel for replies.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::chain::{Case, Suite};
+use crate::support::chain::Suite;
 
 fn suite() -> Suite {
     Suite::parse(include_str!("../cases/chain.json"), Path::new(""))
@@ -10,12 +10,7 @@ fn suite() -> Suite {
 
 #[test]
 fn every_case_ends_as_it_must() {
-    suite().run(|case| !case.is_refused());
-}
-
-#[test]
-fn what_this_version_does_not_run_is_refused() {
-    suite().run(Case::is_refused);
+    suite().run(|_case| true);
 }
 
 /// Cases whose expectations are wrong on purpose, each in another way; the last one is right.

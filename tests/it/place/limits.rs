@@ -46,7 +46,7 @@ fn the_lines_on_which_the_time_went_are_named() {
     }
     let empty = "function(input) {\n  let sum = 0;\n  while (true) {}\n}\n";
     let told = place_by_script(&scripted(empty), &[]);
-    failed(&told, 5, &["the run did not get past line 3", "step.js:3:3"]);
+    failed(&told, 5, &["the run did not get past line 3", "step.js:3:10"]);
 }
 
 /// A function that hangs on a node costs that node where it is pure, and where its compiled code is stopped from inside;

@@ -179,14 +179,14 @@ async fn one_that_never_starts_fails_its_requests_at_once_and_is_tried_again() {
 /// Whatever it does instead of reading, those who wait for it are answered.
 #[tokio::test]
 async fn one_that_does_not_read_is_ended_and_named() {
-    for (text, expected, words) in [
-        ("#!/bin/sh\nexec 0<&-\nexec sleep 1000\n", "script-error", "reads no more"),
-        ("#!/bin/sh\nexec sleep 1000\n", "script-limit (time)", "no answer within 500 ms"),
+    for (text, wall_ms, expected, words) in [
+        ("#!/bin/sh\nexec 0<&-\nexec sleep 1000\n", 10_000, "script-error", "reads no more"),
+        ("#!/bin/sh\nexec sleep 1000\n", 500, "script-limit (time)", "no answer within 500 ms"),
     ] {
         // More than a pipe holds, so that it is seen not to read before it is asked.
         let padding = "x".repeat(30_000);
         let nodes: Vec<_> = (0..60).map(|n| json!({"id": format!("p{n:02}"), "metadata": {"x": padding}})).collect();
-        let site = Site::new("", ", mode = \"resident\", wall_ms = 500", &[("deaf.sh", text)]).await;
+        let site = Site::new("", &format!(", mode = \"resident\", wall_ms = {wall_ms}"), &[("deaf.sh", text)]).await;
         let bucket = crate::support::serve::bucket(&site.client).await;
         for node in &nodes {
             bucket.put(node["id"].as_str().unwrap(), node.to_string().into()).await.unwrap();

@@ -15,10 +15,6 @@ use serde_json::{Value, json};
 
 use super::shell::{Shell, Told};
 
-/// What this version refuses to run: a case that needs one of these must end with exit code 2 and a message that names
-/// the step. A version that runs one takes it out of this list.
-pub(crate) const MISSING: &[Needs] = &[Needs::Rules];
-
 /// How many cases run at once.
 const THREADS: usize = 2;
 
@@ -158,26 +154,14 @@ impl Suite {
         if told.code.is_none() {
             return Err(format!("it did not end, or a signal ended it: {}", told.last_words()));
         }
-        case.refused_step().map_or_else(|| case.expect.check(&told), |step| refused(&told, &step))
+        case.expect.check(&told)
     }
 }
 
 impl Case {
-    /// Whether a step needs what this version lacks.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.refused_step().is_some()
-    }
-
     /// Whether a step is a program.
     pub(crate) fn runs_programs(&self) -> bool {
         self.chain.iter().any(|step| step.needs() == Some(Needs::Executable))
-    }
-
-    /// The file of the first step that needs what this version lacks.
-    fn refused_step(&self) -> Option<String> {
-        let mut steps = self.chain.iter().enumerate();
-        let (number, step) = steps.find(|(_, step)| step.needs().is_some_and(|needs| MISSING.contains(&needs)))?;
-        Some(step.file(number))
     }
 
     fn place(&self, shell: &Shell, nodes: &[Value], files: &Path) -> Told {
@@ -264,11 +248,6 @@ impl Expect {
         }
         fails(told, self.exit.unwrap_or_default(), &self.stderr)
     }
-}
-
-/// Checks that this version refused the step in `file`.
-fn refused(told: &Told, file: &str) -> Result<(), String> {
-    fails(told, 2, &[file.to_owned()])
 }
 
 fn fails(told: &Told, exit: i32, words: &[String]) -> Result<(), String> {
