@@ -10,7 +10,7 @@ use crate::model::{Failure, FailureName, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
-use crate::registry::marks::MarkAuthor;
+use crate::registry::mark::MarkAuthor;
 
 use super::assigning::AssignmentPage;
 use super::cancel::WaitingPage;

@@ -11,7 +11,7 @@ use crate::model::{Decision, Failure, FailureName};
 use crate::nats::message::{Incoming, Verb};
 use crate::registry::RegistryEvent;
 use crate::registry::assignments::{Assignment, MAX_ASSIGNMENTS};
-use crate::registry::marks::MarkAuthor;
+use crate::registry::mark::MarkAuthor;
 
 use super::admin::read;
 use super::effects::{AssignOrder, Effect};

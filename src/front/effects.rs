@@ -10,7 +10,7 @@ use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::PeerMessage;
 use crate::registry::assignments::Assignment;
 use crate::registry::claims::Claim;
-use crate::registry::marks::MarkAuthor;
+use crate::registry::mark::MarkAuthor;
 use crate::worker::Ticket;
 use crate::worker::WorkerInit;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::ipc::Orders;
 use crate::registry::Registry;
 use crate::registry::liveness::CheckIn;
-use crate::registry::marks::Mark;
+use crate::registry::mark::Mark;
 
 /// A handle of a worker or a runner, which takes commands. The events of the process come by
 /// [`Front::handle`](super::Front::handle).

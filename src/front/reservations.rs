@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::model::{Change, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Verb};
 use crate::registry::ids;
-use crate::registry::marks::MarkAuthor;
+use crate::registry::mark::MarkAuthor;
 use crate::registry::peers::{ReservationEnd, owner};
 
 use super::admin::read;

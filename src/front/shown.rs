@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::model::{Change, Marks};
     use crate::registry::RegistryEvent;
-    use crate::registry::marks::{Mark, MarkAuthor};
+    use crate::registry::mark::{Mark, MarkAuthor};
     use crate::registry::peers::Message;
     use crate::worker::WorkerEvent;
 

@@ -18,7 +18,7 @@ use crate::model::json::{self, JsonError, JsonLimits};
 use crate::nats::subjects::encode_key;
 
 use super::documents::{DocumentStore, StoreError, WriteOutcome};
-use super::marks::MarkAuthor;
+use super::mark::MarkAuthor;
 
 /// The largest assignment in bytes.
 pub const MAX_ASSIGNMENT_BYTES: usize = 8 * 1024;

@@ -22,7 +22,7 @@ use super::cooling::CoolingNodes;
 use super::journal::{HistoryRecord, NodeEvent};
 use super::known::Known;
 use super::liveness::{Liveness, Reported};
-use super::marks::Mark;
+use super::mark::Mark;
 use super::refusals::Refusals;
 use crate::clock::Now;
 use crate::model::{Change, Report};

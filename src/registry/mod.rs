@@ -15,6 +15,7 @@ pub mod journal;
 mod known;
 pub mod ledger;
 pub mod liveness;
+pub mod mark;
 pub mod marks;
 pub mod memory;
 mod mirror;
@@ -46,7 +47,8 @@ use documents::StoreError;
 use freshness::Freshness;
 use journal::{EventStore, HistoryRecord, Journal, KeptRecord, NodeEvent};
 use liveness::{CheckIn, CheckIns, Liveness};
-use marks::{Edited, Mark, MarkAuthor, MarkBook, MarkError};
+use mark::{Mark, MarkAuthor};
+use marks::{Edited, MarkBook, MarkError};
 use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::RegistryWatch;
@@ -209,7 +211,7 @@ impl Registry {
     /// Bounds every cool-down on this replica by the longest that follows from a first pause of `pause_ms`, whichever
     /// replica wrote the mark. Cool-downs that run already keep their end.
     pub fn bound_cool_downs(&self, pause_ms: u64) {
-        self.longest_pause.store(marks::longest_pause_ms(pause_ms), Ordering::Relaxed);
+        self.longest_pause.store(mark::longest_pause_ms(pause_ms), Ordering::Relaxed);
     }
 
     /// Takes `node` out of service for new sessions. The change comes through the events too; the caller may apply the
@@ -369,7 +371,7 @@ impl Registry {
     }
 
     fn with(book: MarkBook, claims: ClaimBook, assignments: AssignmentBook, journal: Journal) -> Self {
-        let longest_pause = Arc::new(AtomicU64::new(marks::longest_pause_ms(USUAL_PAUSE_MS)));
+        let longest_pause = Arc::new(AtomicU64::new(mark::longest_pause_ms(USUAL_PAUSE_MS)));
         let (marks, check_ins) = (SharedMarks::default(), CheckIns::default());
         Self {
             book,

@@ -18,7 +18,7 @@ use super::claims::{self, MAX_CLAIMS_BYTES};
 use super::documents::{DocumentStore, StoreError, Stored, WriteOutcome};
 use super::feed::{self, BucketFeed, Delivery};
 use super::journal::{EventStore, HistoryRecord, KeptRecord, MAX_HISTORY};
-use super::marks::MAX_MARK_BYTES;
+use super::mark::MAX_MARK_BYTES;
 use super::streams::{self, StreamState};
 use crate::config::Namespace;
 use crate::model::json::{self, JsonLimits};

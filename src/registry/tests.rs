@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::documents::DocumentStore;
 use super::journal::NodeEvent;
 use super::liveness::{LIMIT, RETENTION};
-use super::marks::MarkAuthor;
+use super::mark::MarkAuthor;
 use super::memory::MemoryRegistryHandle;
 use super::{Registry, RegistryEvent};
 use crate::model::{Change, Cluster};

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::front::metrics::Metrics;
 use crate::front::{ClusterView, Effect, Front, FrontEvent, QuarantineSettings, Setup};
 use crate::model::Arrangement;
-use crate::registry::marks::Mark;
+use crate::registry::mark::Mark;
 use crate::runner::ProgramLimits;
 use crate::worker::protocol::WorkerAudience;
 use crate::worker::{WorkerInit, WorkerLimits};

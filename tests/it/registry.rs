@@ -14,7 +14,7 @@ use whither::model::Cluster;
 use whither::nats::subjects::encode_key;
 use whither::nats::{Bus, Connection};
 use whither::registry::journal::NodeEvent;
-use whither::registry::marks::MarkAuthor;
+use whither::registry::mark::MarkAuthor;
 use whither::registry::{Registry, RegistryEvent, RegistrySettings};
 
 /// A registry with a front that only keeps the cluster.

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 use whither::registry::claims::{Claim, ClaimBook, NodeClaims};
 use whither::registry::documents::{DocumentStore, Stored};
 use whither::registry::journal::HistoryRecord;
-use whither::registry::marks::{Mark, MarkAuthor, MarkBook};
+use whither::registry::mark::{Mark, MarkAuthor};
+use whither::registry::marks::MarkBook;
 use whither::registry::memory::MemoryStore;
 
 use super::{choice, must_be_alike, must_be_short};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::chain::eligibility::CoolingPolicy;
 use crate::model::{Change, Marks};
-use crate::registry::marks::Mark;
+use crate::registry::mark::Mark;
 
 use super::super::events::FrontEvent;
 use super::super::testing::{EPOCH_MS, Harness, other_says, report, request, setup, with};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use crate::ipc::{Orders, frame};
-use crate::registry::marks::Mark;
+use crate::registry::mark::Mark;
 use crate::worker::{PlacementQuestion, Ticket, WorkerCommand};
 
 use super::super::ports::{ClusterView, NewWorker, ProcessLink};

@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::model::{Change, Marks};
 
 use super::super::RegistryEvent;
-use super::super::marks::{CoolDown, Mark};
+use super::super::mark::{CoolDown, Mark};
 use super::{ClusterMirror, Incarnation, MirrorRound, Output};
 
 impl ClusterMirror {
