@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 use super::pending_request::PendingStage;
 use crate::nats::wire;
@@ -195,126 +195,62 @@ impl Metrics {
     /// Creates all metrics, at zero.
     #[must_use]
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("whither");
+        let mut all = Registry::with_prefix("whither");
+        let all = &mut all;
+        let build: Family<BuildLabel, Gauge> = registered(all, "build_info", "1, with what runs as its labels");
+        build.get_or_create(&BuildLabel { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
         let metrics = Self {
-            decisions: Family::default(),
-            limits: Family::default(),
-            suspicions: Family::default(),
-            bailouts: Family::default(),
-            differences: Family::default(),
-            quarantined: Family::default(),
-            latency: Family::new_with_constructor(latency_buckets),
-            ready: Gauge::default(),
-            bus_up: Gauge::default(),
-            nodes: Gauge::default(),
-            node_states: Family::default(),
-            view_age: Gauge::default(),
-            reservations: Gauge::default(),
-            expired_reservations: Counter::default(),
-            unanswered: Gauge::default(),
-            pending: Family::default(),
-            refused_commits: Counter::default(),
-            untaken: Counter::default(),
-            deferred: Counter::default(),
-            starts: Family::default(),
-            strange_requests: Counter::default(),
-            lost_claims: Counter::default(),
-            waiting: Gauge::default(),
-            displaced: Counter::default(),
-            replicas: Gauge::default(),
-            differing_replicas: Gauge::default(),
-            frozen_kept: Gauge::default(),
-            pauses: Counter::default(),
-            worker_deaths: Counter::default(),
-            index_scans: Counter::default(),
-            looked_at: Counter::default(),
-            programs_asked: Counter::default(),
-            program_ends: Family::default(),
-            runner_deaths: Counter::default(),
-            recycled_workers: Counter::default(),
-            refused_documents: Counter::default(),
-            past_deadline: Counter::default(),
-            expired_on_arrival: Counter::default(),
-            deadlines_mostly_wrong: Gauge::default(),
-            strange_deadlines: Counter::default(),
-            unknown_reservations: Counter::default(),
-            refused_unknown: Counter::default(),
-            lost_replies: Counter::default(),
-            lost_log_lines: Gauge::default(),
-            reload_successful: Gauge::default(),
+            decisions: registered(all, "decisions", "Decisions told to requesters"),
+            latency: registered_as(all, "decision_seconds", "Seconds from receipt to reply, without the wait for a free node", Family::new_with_constructor(latency_buckets)),
+            ready: registered(all, "ready", "1 where requests can be decided"),
+            bus_up: registered(all, "bus_up", "1 where NATS is connected and the view is kept"),
+            nodes: registered(all, "nodes", "Nodes in the cluster"),
+            node_states: registered(all, "nodes_in_state", "Nodes in the cluster, by state"),
+            view_age: registered(all, "view_age_seconds", "Seconds since the last proof that the node list is current; NaN before the first"),
+            reservations: registered(all, "reservations", "Reservations that count"),
+            expired_reservations: registered(all, "expired_reservations", "Reservations given up unreported"),
+            unanswered: registered(all, "unanswered", "Questions without an answer"),
+            strange_requests: registered(all, "strange_requests", "Requests with fields that nothing but a script can look at"),
+            untaken: registered(all, "untaken", "Places that nobody was there to take any more"),
+            deferred: registered(all, "deferred_reservations", "Reservations that ended because a job will start the session later"),
+            starts: registered(all, "starts", "Starts that were answered, by outcome"),
+            refused_commits: registered(all, "refused_commits", "Decisions that were taken again"),
+            lost_claims: registered(all, "lost_claims", "Places that another replica claimed first"),
+            pending: registered(all, "pending_requests", "Requests without an answer, by stage"),
+            waiting: registered(all, "waiting", "Requests that wait for a free node"),
+            displaced: registered(all, "displaced", "Waiting requests that made way for others"),
+            replicas: registered(all, "other_replicas", "Other replicas that are there"),
+            differing_replicas: registered(all, "differing_replicas", "Other replicas that run other chains"),
+            frozen_kept: registered(all, "frozen_clients_kept", "1 where NATS keeps a client that does not answer for long"),
+            pauses: registered(all, "pauses", "Times that this process did not run for a second"),
+            worker_deaths: registered(all, "worker_deaths", "Workers that ended unasked"),
+            index_scans: registered(all, "index_scans", "Placements found by an index scan"),
+            looked_at: registered(all, "looked_at", "Nodes that placements looked at"),
+            programs_asked: registered(all, "executables_asked", "Questions put to executables"),
+            program_ends: registered(all, "resident_ends", "Ends of resident executables"),
+            runner_deaths: registered(all, "runner_deaths", "Runners that ended unasked"),
+            limits: registered(all, "script_limits", "Limits that scripts were convicted of"),
+            suspicions: registered(all, "suspicions", "Limits passed once, to be tried again alone"),
+            bailouts: registered(all, "compiled_bailouts", "Calls that compiled JavaScript gave up, by cause"),
+            differences: registered(all, "compiled_differences", "Answers of compiled JavaScript that were not the interpreter's, which counted"),
+            quarantined: registered(all, "quarantined", "1 while a script is in quarantine"),
+            recycled_workers: registered(all, "recycled_workers", "Workers replaced after enough work"),
+            refused_documents: registered(all, "refused_documents", "Node documents refused"),
+            past_deadline: registered(all, "past_deadline", "Requests not run, past their deadline"),
+            expired_on_arrival: registered(all, "expired_on_arrival", "Those late when received"),
+            deadlines_mostly_wrong: registered(all, "deadlines_mostly_wrong", "1 while most deadlines had passed when received, or were an hour off"),
+            strange_deadlines: registered(all, "strange_deadlines", "Deadlines more than an hour off"),
+            unknown_reservations: registered(all, "unknown_reservations", "Confirmations and releases of unknown reservations"),
+            refused_unknown: registered(all, "refused_unknown", "Those refused, as there were too many"),
+            lost_replies: registered(all, "lost_replies", "Replies that NATS did not take"),
+            lost_log_lines: registered(all, "lost_log_lines", "Log lines that standard error did not take"),
+            reload_successful: registered(all, "config_last_reload_successful", "1 where the config was read well the last time, 0 where the old one is still in force"),
             registry: Registry::default(),
         };
-        registry.register("decisions", "Decisions told to requesters", metrics.decisions.clone());
-        let about = "Seconds from receipt to reply, without the wait for a free node";
-        registry.register("decision_seconds", about, metrics.latency.clone());
-        registry.register("ready", "1 where requests can be decided", metrics.ready.clone());
-        registry.register("bus_up", "1 where NATS is connected and the view is kept", metrics.bus_up.clone());
-        let build = Family::<BuildLabel, Gauge>::default();
-        build.get_or_create(&BuildLabel { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
-        registry.register("build_info", "1, with what runs as its labels", build);
-        registry.register("nodes", "Nodes in the cluster", metrics.nodes.clone());
-        registry.register("nodes_in_state", "Nodes in the cluster, by state", metrics.node_states.clone());
-        let about = "Seconds since the last proof that the node list is current; NaN before the first";
-        registry.register("view_age_seconds", about, metrics.view_age.clone());
-        registry.register("reservations", "Reservations that count", metrics.reservations.clone());
-        registry.register(
-            "expired_reservations",
-            "Reservations given up unreported",
-            metrics.expired_reservations.clone(),
-        );
-        registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
-        let about = "Requests with fields that nothing but a script can look at";
-        registry.register("strange_requests", about, metrics.strange_requests.clone());
-        registry.register("untaken", "Places that nobody was there to take any more", metrics.untaken.clone());
-        let about = "Reservations that ended because a job will start the session later";
-        registry.register("deferred_reservations", about, metrics.deferred.clone());
-        registry.register("starts", "Starts that were answered, by outcome", metrics.starts.clone());
-        registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
-        registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());
-        registry.register("pending_requests", "Requests without an answer, by stage", metrics.pending.clone());
-        registry.register("waiting", "Requests that wait for a free node", metrics.waiting.clone());
-        registry.register("displaced", "Waiting requests that made way for others", metrics.displaced.clone());
-        registry.register("other_replicas", "Other replicas that are there", metrics.replicas.clone());
-        registry.register(
-            "differing_replicas",
-            "Other replicas that run other chains",
-            metrics.differing_replicas.clone(),
-        );
-        let about = "1 where NATS keeps a client that does not answer for long";
-        registry.register("frozen_clients_kept", about, metrics.frozen_kept.clone());
-        registry.register("pauses", "Times that this process did not run for a second", metrics.pauses.clone());
-        registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());
-        registry.register("index_scans", "Placements found by an index scan", metrics.index_scans.clone());
-        registry.register("looked_at", "Nodes that placements looked at", metrics.looked_at.clone());
-        registry.register("executables_asked", "Questions put to executables", metrics.programs_asked.clone());
-        registry.register("resident_ends", "Ends of resident executables", metrics.program_ends.clone());
-        registry.register("runner_deaths", "Runners that ended unasked", metrics.runner_deaths.clone());
-        registry.register("script_limits", "Limits that scripts were convicted of", metrics.limits.clone());
-        registry.register("suspicions", "Limits passed once, to be tried again alone", metrics.suspicions.clone());
-        let about = "Calls that compiled JavaScript gave up, by cause";
-        registry.register("compiled_bailouts", about, metrics.bailouts.clone());
-        let about = "Answers of compiled JavaScript that were not the interpreter's, which counted";
-        registry.register("compiled_differences", about, metrics.differences.clone());
-        registry.register("quarantined", "1 while a script is in quarantine", metrics.quarantined.clone());
-        registry.register("recycled_workers", "Workers replaced after enough work", metrics.recycled_workers.clone());
-        registry.register("refused_documents", "Node documents refused", metrics.refused_documents.clone());
-        registry.register("past_deadline", "Requests not run, past their deadline", metrics.past_deadline.clone());
-        registry.register("expired_on_arrival", "Those late when received", metrics.expired_on_arrival.clone());
-        let about = "1 while most deadlines had passed when received, or were an hour off";
-        registry.register("deadlines_mostly_wrong", about, metrics.deadlines_mostly_wrong.clone());
-        registry.register("strange_deadlines", "Deadlines more than an hour off", metrics.strange_deadlines.clone());
-        let about = "Confirmations and releases of unknown reservations";
-        registry.register("unknown_reservations", about, metrics.unknown_reservations.clone());
-        registry.register("refused_unknown", "Those refused, as there were too many", metrics.refused_unknown.clone());
-        registry.register("lost_replies", "Replies that NATS did not take", metrics.lost_replies.clone());
-        let about = "Log lines that standard error did not take";
-        registry.register("lost_log_lines", about, metrics.lost_log_lines.clone());
-        let about = "1 where the config was read well the last time, 0 where the old one is still in force";
-        registry.register("config_last_reload_successful", about, metrics.reload_successful.clone());
         metrics.reload_successful.set(1);
         metrics.pending(&[0; PendingStage::NAMES.len()]);
         metrics.nodes_in_states(&BTreeMap::new());
-        Self { registry, ..metrics }
+        Self { registry: std::mem::take(all), ..metrics }
     }
 
     /// Returns the metrics of the decisions of `chain` that end with `outcome`.
@@ -419,6 +355,17 @@ fn compiled_labels(script: &str, cause: &str) -> CompiledLabels {
 }
 
 /// The buckets from 50 us to 3.3 s: a built-in over NATS at the one end, a script at the limit at the other.
+/// Registers a new metric, at zero, under its `name` without the prefix; `about` is its help text.
+fn registered<M: Metric + Clone + Default>(all: &mut Registry, name: &str, about: &str) -> M {
+    registered_as(all, name, about, M::default())
+}
+
+/// Registers `metric`, as [`registered`] does.
+fn registered_as<M: Metric + Clone>(all: &mut Registry, name: &str, about: &str, metric: M) -> M {
+    all.register(name, about, metric.clone());
+    metric
+}
+
 fn latency_buckets() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 2.0, 17))
 }

@@ -17,6 +17,7 @@ mod effects;
 mod events;
 mod failures;
 pub mod health;
+mod intake;
 pub mod metrics;
 mod minutes;
 mod pause;
