@@ -16,41 +16,39 @@ pub mod metrics;
 mod ping;
 mod put;
 pub mod report;
+mod reporting_log;
 pub mod reservations;
 pub mod sessions;
+mod settings;
 mod sources;
 pub mod starts;
 pub mod static_data;
 
-use std::path::PathBuf;
+pub use settings::{AgentError, AgentSettings};
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::rand::{GetRandomFlags, getrandom};
-use serde_json::{Map, Value};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::{Backoff, spread};
-use crate::config::{Keeping, Namespace};
 use crate::model::report::MAX_ID_BYTES;
 use crate::nats::logs::{self, LogProcess};
 use crate::nats::{Bus, LinkState};
 use crate::pulse::Pulse;
 use creations::Creations;
 use health::HealthSource;
-use metrics::MetricsFolder;
-use ping::StoredReport;
 use put::{Bucket, PutError};
-use report::{AgentRunFacts, NodeIdentity, ReportDocument, ReportParts, Unreportable};
-use sessions::SessionsSource;
+use report::{AgentRunFacts, ReportDocument, ReportParts, Unreportable};
+use reporting_log::ReportingLog;
 use sources::Sources;
-use starts::{StartDesk, StartSettings};
-use static_data::StaticDataError;
+use starts::StartDesk;
 
 /// The time in which several changes become a single report.
 const DEBOUNCE: Duration = Duration::from_millis(250);
@@ -59,66 +57,6 @@ const DEBOUNCE: Duration = Duration::from_millis(250);
 const SOON: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The time after which the log repeats a failure that lasts.
-const REPEAT: Duration = Duration::from_secs(60);
-
-/// The settings of an agent: the node's data, their sources and the destination.
-#[derive(Clone, Debug)]
-pub struct AgentSettings {
-    /// The namespace of the cluster.
-    pub namespace: Namespace,
-    /// The identity of the node.
-    pub identity: NodeIdentity,
-    /// The metadata of the node.
-    pub metadata: Map<String, Value>,
-    /// The file of the node's static data.
-    pub static_data: Option<PathBuf>,
-    /// The source of the node's sessions.
-    pub sessions: Option<SessionsSource>,
-    /// The folder of executables that print the node's metrics.
-    pub metrics: Option<MetricsFolder>,
-    /// The starts of sessions on this node; `None` where this agent starts none.
-    pub starts: Option<StartSettings>,
-    /// The time between two reports when nothing changes.
-    pub interval: Duration,
-    /// The time that a report lives in a bucket that the agent has to make.
-    pub liveness: Duration,
-    /// The storage of a bucket that the agent has to make.
-    pub keeping: Keeping,
-}
-
-/// The reason why an agent cannot run at all.
-#[derive(Debug, thiserror::Error)]
-pub enum AgentError {
-    /// The node's id is not usable.
-    #[error("a node id has 1 to {MAX_ID_BYTES} bytes without control characters, `{}` has not", crate::plain::plain(.0))]
-    Id(String),
-    /// The node would be stale between two reports.
-    #[error("an interval of {} s is too long: a node that is silent for {} s counts as gone", .interval.as_secs_f64(), .liveness.as_secs_f64())]
-    Interval {
-        /// The interval.
-        interval: Duration,
-        /// The limit.
-        liveness: Duration,
-    },
-    /// The static data cannot be read at start.
-    #[error(transparent)]
-    StaticData(#[from] StaticDataError),
-    /// The metrics folder cannot be read at start.
-    #[error("the metrics folder `{}` cannot be read: {reason}", path.display())]
-    Metrics {
-        /// The folder.
-        path: PathBuf,
-        /// The reason.
-        reason: std::io::Error,
-    },
-    /// The system has no random numbers.
-    #[error("the system has no random numbers: {0}")]
-    Chance(std::io::Error),
-    /// The node's document would be refused.
-    #[error(transparent)]
-    Document(#[from] Unreportable),
-}
 
 /// An agent.
 #[derive(Debug)]
@@ -364,39 +302,15 @@ fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(0.6) + spread(interval.mul_f64(0.4))
 }
 
-/// The last log lines about reporting.
-#[derive(Debug, Default)]
-struct ReportingLog {
-    reported: bool,
-    failing: Option<(String, Instant)>,
-    /// For those who ask the agent.
-    last: watch::Sender<StoredReport>,
-}
-
-impl ReportingLog {
-    fn worked(&mut self, id: &str, revision: u64, bytes: usize) {
-        self.last.send_replace(StoredReport { stored: Some((revision, Instant::now())), failing: None });
-        if !std::mem::replace(&mut self.reported, true) {
-            info!(node = id, "node `{id}` is in the cluster: {bytes} bytes reported");
-        } else if self.failing.is_some() {
-            info!(node = id, "node `{id}` is reported again");
-        }
-        self.failing = None;
-    }
-
-    fn failed(&mut self, reason: String) {
-        self.last.send_modify(|last| last.failing = Some(reason.clone()));
-        let known = self.failing.as_ref().is_some_and(|(known, at)| *known == reason && at.elapsed() < REPEAT);
-        if !known {
-            warn!("the node could not be reported: {reason}; trying again until it can");
-            self.failing = Some((reason, Instant::now()));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value};
+
+    use super::report::NodeIdentity;
+    use super::sessions::SessionsSource;
+    use super::static_data::StaticDataError;
     use super::*;
+    use crate::config::{Keeping, Namespace};
 
     fn settings(id: &str) -> AgentSettings {
         AgentSettings {
