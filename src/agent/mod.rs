@@ -308,7 +308,6 @@ mod tests {
 
     use super::report::NodeIdentity;
     use super::sessions::SessionsSource;
-    use super::static_data::StaticDataError;
     use super::*;
     use crate::config::{Keeping, Namespace};
 

@@ -23,7 +23,7 @@ pub(super) struct ReportingLog {
 
 impl ReportingLog {
     /// Notes that a report of the node `id` with `bytes` was stored as `revision`.
-    pub fn worked(&mut self, id: &str, revision: u64, bytes: usize) {
+    pub(super) fn worked(&mut self, id: &str, revision: u64, bytes: usize) {
         self.last.send_replace(StoredReport { stored: Some((revision, Instant::now())), failing: None });
         if !std::mem::replace(&mut self.reported, true) {
             info!(node = id, "node `{id}` is in the cluster: {bytes} bytes reported");
@@ -34,7 +34,7 @@ impl ReportingLog {
     }
 
     /// Notes that the node could not be reported; the same `reason` is logged once a minute.
-    pub fn failed(&mut self, reason: String) {
+    pub(super) fn failed(&mut self, reason: String) {
         self.last.send_modify(|last| last.failing = Some(reason.clone()));
         let known = self.failing.as_ref().is_some_and(|(known, at)| *known == reason && at.elapsed() < REPEAT);
         if !known {
