@@ -6,6 +6,7 @@
 //! standard output from its guard when the process ends.
 
 mod filter;
+mod lines;
 mod queue;
 mod ring;
 
@@ -21,8 +22,8 @@ use tracing_subscriber::{EnvFilter, fmt, reload};
 use crate::plain::{PlainEvents, PlainFields};
 
 use filter::LogFilter;
+use lines::LineLayer;
 use queue::LineQueue;
-use ring::RingLayer;
 
 pub use filter::LogFilterError;
 pub use ring::{KeptLine, LineLevel, LogRing, MAX_LINE_BYTES, MAX_RING_BYTES};
@@ -59,14 +60,16 @@ pub fn start(format: Format) -> io::Result<()> {
     let usual = filter::of_environment();
     let (filter, handle) = reload::Layer::new(EnvFilter::new(&usual));
     let log = tracing_subscriber::registry().with(filter);
-    let ring = RingLayer(ring());
-    let lines = fmt::layer().with_writer(Lines(queue));
+    let (ring, formatted) = (ring(), fmt::layer().with_writer(Lines(queue)));
     match format {
-        Format::Text => {
-            let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
-            log.with(lines.fmt_fields(PlainFields).with_ansi(is_terminal)).with(ring).init();
+        Format::Text if io::IsTerminal::is_terminal(&io::stderr()) => {
+            log.with(formatted.fmt_fields(PlainFields)).with(LineLayer { ring, queue: None }).init();
         }
-        Format::Json => log.with(lines.json().map_event_format(PlainEvents)).with(ring).init(),
+        Format::Text => log.with(LineLayer { ring, queue: Some(queue) }).init(),
+        Format::Json => {
+            let json = formatted.json().map_event_format(PlainEvents);
+            log.with(json).with(LineLayer { ring, queue: None }).init();
+        }
     }
     let _second = FILTER.set(LogFilter::new(handle, usual));
     Ok(())

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 /// The most bytes of lines that wait. Past that the newest line is lost: the lines that led to the trouble are worth
 /// more than those that follow.
 const MAX_WAITING_BYTES: usize = 4 << 20;
-/// The most bytes that are written with a call.
+/// The size in bytes of a batch of lines from which the next line begins another batch; a batch is written with a call.
 const BATCH_BYTES: usize = 64 << 10;
 /// The time that the writer waits after a write, so that lines which come fast are written together: to wake a thread
 /// for each line costs more than the line.
@@ -32,8 +32,12 @@ pub(super) struct LineQueue {
 
 #[derive(Default)]
 struct WaitingLines {
-    lines: VecDeque<Vec<u8>>,
+    /// The lines, joined to batches: memory for each line would cost more than the line.
+    batches: VecDeque<Vec<u8>>,
+    /// The bytes of all batches.
     bytes: usize,
+    /// A batch that was written, to be filled again.
+    spare: Vec<u8>,
     /// Whether the writer holds lines that are not written yet.
     is_writing: bool,
 }
@@ -52,8 +56,16 @@ impl LineQueue {
             return;
         }
         waiting.bytes += line.len();
-        waiting.lines.push_back(line.to_vec());
-        let is_first = waiting.lines.len() == 1;
+        let is_first = waiting.batches.is_empty();
+        match waiting.batches.back_mut().filter(|batch| batch.len() < BATCH_BYTES) {
+            Some(batch) => batch.extend_from_slice(line),
+            None => {
+                let mut batch = std::mem::take(&mut waiting.spare);
+                batch.clear();
+                batch.extend_from_slice(line);
+                waiting.batches.push_back(batch);
+            }
+        }
         drop(waiting);
         if is_first {
             self.came.notify_one();
@@ -69,7 +81,7 @@ impl LineQueue {
     pub(super) fn flush(&self, patience: Duration) {
         let end = Instant::now() + patience;
         let mut waiting = self.lock();
-        while waiting.is_writing || !waiting.lines.is_empty() {
+        while waiting.is_writing || !waiting.batches.is_empty() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -78,20 +90,14 @@ impl LineQueue {
         }
     }
 
-    /// Returns the next lines as a single text; waits for lines. The caller has written the text that was returned
-    /// before.
-    fn take(&self) -> Vec<u8> {
+    /// Returns the next lines as a single text; waits for lines. The caller has written `before`, the text that was
+    /// returned before.
+    pub(super) fn take(&self, before: Vec<u8>) -> Vec<u8> {
         let mut waiting = self.lock();
         waiting.is_writing = false;
+        waiting.spare = before;
         loop {
-            let mut batch = Vec::new();
-            while let Some(line) = waiting.lines.pop_front() {
-                batch.extend_from_slice(&line);
-                if batch.len() >= BATCH_BYTES {
-                    break;
-                }
-            }
-            if !batch.is_empty() {
+            if let Some(batch) = waiting.batches.pop_front() {
                 waiting.bytes -= batch.len();
                 waiting.is_writing = true;
                 return batch;
@@ -111,7 +117,7 @@ impl LineQueue {
 /// # Errors
 /// Where no thread can be started.
 pub(super) fn write_from(queue: &'static LineQueue) -> io::Result<()> {
-    let mut writer = Writer { queue, reported: 0, is_torn: false };
+    let mut writer = Writer { queue, written: Vec::new(), reported: 0, is_torn: false };
     let work = move || {
         loop {
             writer.write_next();
@@ -124,6 +130,8 @@ pub(super) fn write_from(queue: &'static LineQueue) -> io::Result<()> {
 /// The state of the writing thread.
 struct Writer {
     queue: &'static LineQueue,
+    /// The text that was written last.
+    written: Vec<u8>,
     /// The number of lost lines that the log told of.
     reported: u64,
     /// Whether the last line that was written lacks an end.
@@ -132,7 +140,7 @@ struct Writer {
 
 impl Writer {
     fn write_next(&mut self) {
-        let mut batch = self.queue.take();
+        let mut batch = self.queue.take(std::mem::take(&mut self.written));
         if self.is_torn {
             // After half a line the next text starts on a new line.
             batch.insert(0, b'\n');
@@ -147,6 +155,7 @@ impl Writer {
             thread::sleep(PAUSE_AFTER_FAILURE);
             return;
         }
+        self.written = batch;
         let lost = self.queue.lost().saturating_sub(self.reported);
         if lost > 0 {
             self.reported += lost;
@@ -186,8 +195,15 @@ mod tests {
     fn lines_come_out_in_order_as_one_text() {
         let queue = queue();
         ["a\n", "b\n"].iter().for_each(|line| queue.push(line.as_bytes()));
-        assert_eq!(queue.take(), b"a\nb\n");
+        assert_eq!(queue.take(Vec::new()), b"a\nb\n");
         assert_eq!(queue.lost(), 0);
+    }
+
+    #[test]
+    fn a_batch_ends_where_it_is_long() {
+        let (queue, line) = (queue(), vec![b'x'; BATCH_BYTES]);
+        (0..2).for_each(|_| queue.push(&line));
+        assert_eq!([queue.take(Vec::new()), queue.take(Vec::new())], [line.clone(), line]);
     }
 
     #[test]
@@ -195,7 +211,7 @@ mod tests {
         let (queue, line) = (queue(), vec![b'x'; MAX_WAITING_BYTES / 4]);
         (0..6).for_each(|_| queue.push(&line));
         assert_eq!(queue.lost(), 2);
-        drop(queue.take());
+        drop(queue.take(Vec::new()));
         queue.push(&line);
         assert_eq!(queue.lost(), 2, "there is room again");
     }
@@ -206,7 +222,7 @@ mod tests {
         queue.flush(Duration::from_secs(3600));
         queue.push(b"a\n");
         queue.flush(Duration::from_millis(1));
-        drop(queue.take());
+        drop(queue.take(Vec::new()));
         queue.flush(Duration::from_millis(1));
         assert!(queue.lock().is_writing);
     }

@@ -6,16 +6,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::layer::Context;
+use tracing::Level;
 
-use crate::plain::{PlainFields, plain};
+use crate::plain::plain;
 
 /// The most bytes of lines that are kept.
 pub const MAX_RING_BYTES: usize = 1 << 20;
@@ -61,16 +56,26 @@ pub struct LogRing {
     kept: Mutex<KeptLines>,
 }
 
+/// A line as the ring holds it.
+#[derive(Debug)]
+struct RingLine {
+    seq: u64,
+    at_ms: i64,
+    level: LineLevel,
+    target: &'static str,
+    text: Box<str>,
+}
+
 #[derive(Debug, Default)]
 struct KeptLines {
-    lines: VecDeque<KeptLine>,
+    lines: VecDeque<RingLine>,
     bytes: usize,
     /// The number of the next line.
     next: u64,
 }
 
 impl LineLevel {
-    fn of(level: Level) -> Self {
+    pub(super) fn of(level: Level) -> Self {
         match level {
             Level::ERROR => Self::Error,
             Level::WARN => Self::Warn,
@@ -94,20 +99,20 @@ impl LineLevel {
 }
 
 impl LogRing {
-    /// Adds a line.
-    pub(super) fn push(&self, at_ms: i64, level: LineLevel, target: &str, mut text: String) {
-        if text.len() > MAX_LINE_BYTES {
-            text.truncate(text.floor_char_boundary(MAX_LINE_BYTES));
-            text.push('…');
-        }
+    /// Adds a line with this plain `text`.
+    pub(super) fn push(&self, at_ms: i64, level: LineLevel, target: &'static str, text: &str) {
+        let text: Box<str> = match text.len() > MAX_LINE_BYTES {
+            true => format!("{}…", text.get(..text.floor_char_boundary(MAX_LINE_BYTES)).unwrap_or_default()).into(),
+            false => text.into(),
+        };
         let mut kept = self.lock();
-        let line = KeptLine { seq: kept.next, at_ms, level, target: target.to_owned(), text };
+        let line = RingLine { seq: kept.next, at_ms, level, target, text };
         kept.next += 1;
-        kept.bytes += size(&line);
+        kept.bytes += line.bytes();
         kept.lines.push_back(line);
         while kept.bytes > MAX_RING_BYTES {
             let Some(oldest) = kept.lines.pop_front() else { break };
-            kept.bytes -= size(&oldest);
+            kept.bytes -= oldest.bytes();
         }
     }
 
@@ -126,12 +131,16 @@ impl LogRing {
         let lost = first.saturating_sub(from);
         let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let (mut lines, mut bytes) = (Vec::new(), 0);
-        for line in kept.lines.iter().skip(skipped).filter(|line| wanted(line)) {
-            bytes += size(line);
+        for line in kept.lines.iter().skip(skipped) {
+            let told = line.told();
+            if !wanted(&told) {
+                continue;
+            }
+            bytes += line.bytes();
             if bytes > most_bytes && !lines.is_empty() {
                 return (lines, line.seq, lost);
             }
-            lines.push(line.clone());
+            lines.push(told);
         }
         (lines, kept.next, lost)
     }
@@ -141,30 +150,20 @@ impl LogRing {
     }
 }
 
-fn size(line: &KeptLine) -> usize {
-    line.text.len() + line.target.len() + LINE_BYTES
-}
+impl RingLine {
+    /// The bytes of the line, as the ring counts them.
+    fn bytes(&self) -> usize {
+        self.text.len() + self.target.len() + LINE_BYTES
+    }
 
-/// The layer that puts each event into a ring.
-pub(super) struct RingLayer(pub(super) &'static LogRing);
-
-impl<S: Subscriber> Layer<S> for RingLayer {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let mut text = String::new();
-        if PlainFields.format_fields(Writer::new(&mut text), event).is_err() {
-            return;
-        }
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at_ms = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-        let (level, target) = (*event.metadata().level(), plain(event.metadata().target()));
-        self.0.push(at_ms, LineLevel::of(level), &target, text);
+    fn told(&self) -> KeptLine {
+        let (target, text) = (plain(self.target).into_owned(), self.text.to_string());
+        KeptLine { seq: self.seq, at_ms: self.at_ms, level: self.level, target, text }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tracing_subscriber::layer::SubscriberExt;
-
     use super::*;
 
     fn texts(lines: &[KeptLine]) -> Vec<&str> {
@@ -172,26 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn events_are_kept_as_plain_lines() {
-        let ring: &'static LogRing = Box::leak(Box::default());
-        let subscriber = tracing_subscriber::registry().with(RingLayer(ring));
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(node = "a\nb", count = 3, "node `{}` is \u{1b}[31mback", "a\nb");
-            tracing::warn!("hm");
-        });
-        let (lines, next, lost) = ring.read(0, usize::MAX, |_| true);
-        assert_eq!((next, lost), (2, 0));
-        assert_eq!(texts(&lines), ["node `a\\nb` is \\u{1b}[31mback node=\"a\\nb\" count=3", "hm"]);
-        assert_eq!((lines[0].level, lines[1].level), (LineLevel::Info, LineLevel::Warn));
-        assert!(lines[0].target.starts_with("whither::log") && lines[0].at_ms > 1_700_000_000_000);
-    }
-
-    #[test]
     fn what_is_old_is_forgotten_and_said_so() {
         let ring = LogRing::default();
         let text = "x".repeat(MAX_LINE_BYTES * 2);
         let count = 3 * MAX_RING_BYTES / MAX_LINE_BYTES;
-        (0..count).for_each(|_| ring.push(0, LineLevel::Info, "t", text.clone()));
+        (0..count).for_each(|_| ring.push(0, LineLevel::Info, "t", &text));
         let (lines, next, lost) = ring.read(0, usize::MAX, |_| true);
         assert_eq!((next, lost + lines.len() as u64), (count as u64, count as u64));
         assert!(lines.len() > 200 && lines[0].text.len() < MAX_LINE_BYTES + 4 && lines[0].text.ends_with('…'));
@@ -200,7 +184,7 @@ mod tests {
     #[test]
     fn reading_goes_on_where_it_ended() {
         let ring = LogRing::default();
-        (0..10).for_each(|number| ring.push(0, LineLevel::Info, "t", number.to_string()));
+        (0..10).for_each(|number| ring.push(0, LineLevel::Info, "t", &number.to_string()));
         let (lines, next, _) = ring.read(0, 3 * (LINE_BYTES + 2), |_| true);
         assert_eq!((texts(&lines), next), (vec!["0", "1", "2"], 3));
         let (lines, next, lost) = ring.read(next, usize::MAX, |line| line.text != "5");
