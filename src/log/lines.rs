@@ -103,7 +103,11 @@ mod tests {
         let (_, queue) = logged(true);
         let text = String::from_utf8(queue.take(Vec::new())).unwrap();
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].ends_with("Z  INFO whither::log::lines::tests: node `a\\nb` is \\u{1b}[31mback node=\"a\\nb\" count=3"));
+        assert!(
+            lines[0].ends_with(
+                "Z  INFO whither::log::lines::tests: node `a\\nb` is \\u{1b}[31mback node=\"a\\nb\" count=3"
+            )
+        );
         assert!(lines[1].ends_with("Z  WARN placement: hm") && lines[1].starts_with("20"), "{text}");
     }
 }

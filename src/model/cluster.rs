@@ -4,13 +4,14 @@
 //! reservation is a change like any other; that makes a tentative reservation and the cancellation two events, not a
 //! special case.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::identity::ClusterIdentity;
-use super::name::Name;
 use super::node::{Marks, Node, Pending};
 use super::parts::NodeParts;
 use super::report::Report;
@@ -83,11 +84,13 @@ pub struct Cluster {
     arrangement: Arrangement,
     slots: Vec<Option<Node>>,
     free: Vec<SlotIndex>,
-    by_id: BTreeMap<Arc<str>, SlotIndex>,
+    by_id: IndexMap<Arc<str>, SlotIndex>,
     order: Vec<SlotIndex>,
     marks: BTreeMap<Arc<str>, Marks>,
-    /// The reservations by id, with the number of each among the node's pending sessions.
-    reservations: BTreeMap<Name, (u64, Reservation)>,
+    /// The reservations by id, with the number of each among the node's pending sessions. A table, because a placement
+    /// that finds its way through a tree of a hundred thousand waits for memory at each of its levels; and one whose
+    /// order is that of its changes, not of chance.
+    reservations: IndexMap<Arc<str>, (u64, Reservation)>,
     /// By node id, the reservations on nodes that are not in the cluster.
     away: BTreeMap<Arc<str>, Pending>,
     users: UserIndex,
@@ -179,8 +182,16 @@ impl Cluster {
 
     /// Returns the nodes whose id is greater than `after`, ascending by id.
     pub fn nodes_after<'a>(&'a self, after: &'a str) -> impl Iterator<Item = &'a Node> {
-        let bounds = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
-        self.by_id.range::<str, _>(bounds).filter_map(|(_, slot)| self.node(*slot))
+        let by_id = match self.arrangement {
+            Arrangement::ById => Cow::Borrowed(self.order.as_slice()),
+            Arrangement::Arrival => {
+                let mut sorted = self.order.clone();
+                sorted.sort_unstable_by_key(|slot| self.node(*slot).map(Node::id));
+                Cow::Owned(sorted)
+            }
+        };
+        let start = by_id.partition_point(|slot| self.node(*slot).is_none_or(|node| &**node.id() <= after));
+        (start..by_id.len()).filter_map(move |place| self.node(*by_id.get(place)?))
     }
 
     /// Returns the node in `slot`.
@@ -338,7 +349,7 @@ impl Cluster {
     }
 
     fn remove(&mut self, id: &str) {
-        let Some(slot) = self.by_id.remove(id) else { return };
+        let Some(slot) = self.by_id.swap_remove(id) else { return };
         if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
             self.users.list(node.id(), node.report().sessions.listed(), &[]);
             for (number, session) in node.numbered() {
@@ -391,7 +402,7 @@ impl Cluster {
     /// Adds `reservation`; returns the node of the reservation that had the same id.
     fn reserve(&mut self, reservation: Reservation) -> Option<Arc<str>> {
         let (number, id) = (self.generation, Arc::clone(&reservation.node));
-        let former = self.reservations.insert(Name::of(&reservation.id), (number, reservation.clone()));
+        let former = self.reservations.insert(Arc::clone(&reservation.id), (number, reservation.clone()));
         let touched = former.map(|former| self.end(former));
         let session = Arc::new(Session::pending(reservation));
         if let Some(slot) = self.find(&id) {
@@ -407,8 +418,8 @@ impl Cluster {
     }
 
     /// Removes the reservation `id`; returns the reservation's node.
-    fn release(&mut self, id: &Arc<str>) -> Option<Arc<str>> {
-        let held = self.reservations.remove(&Name::of(id))?;
+    fn release(&mut self, id: &str) -> Option<Arc<str>> {
+        let held = self.reservations.swap_remove(id)?;
         Some(self.end(held))
     }
 

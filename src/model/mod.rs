@@ -18,7 +18,6 @@ pub mod json;
 mod json_path;
 pub mod lost;
 mod members;
-mod name;
 pub mod node;
 pub mod node_view;
 mod oddities;

@@ -5,11 +5,12 @@
 //! sessions the user or the node holds.
 
 use std::cmp::Ordering;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::name::Name;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+
 use super::session::Session;
 use super::usernames::UserNames;
 
@@ -18,9 +19,84 @@ use super::usernames::UserNames;
 pub(super) struct UserIndex {
     /// The rule by which names are compared.
     names: UserNames,
-    /// By the key of the user's name and the node. Most users have sessions on a single node, so that a single map of
-    /// all is smaller and quicker than a map for each user.
-    by_key: BTreeMap<(Name, Arc<str>), UserSessions>,
+    /// By the key of the user's name.
+    by_key: IndexMap<Arc<str>, UserNodes>,
+}
+
+/// The nodes with sessions of a single user, and those sessions. Most users have sessions on a single node, and one may
+/// have some on every node.
+#[derive(Clone, Debug)]
+enum UserNodes {
+    /// A single node.
+    One(Arc<str>, UserSessions),
+    /// Several nodes, or none.
+    Several(BTreeMap<Arc<str>, UserSessions>),
+}
+
+impl Default for UserNodes {
+    fn default() -> Self {
+        Self::Several(BTreeMap::new())
+    }
+}
+
+impl PartialEq for UserNodes {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl UserNodes {
+    /// Returns the nodes, ascending by id, with the sessions.
+    fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &UserSessions)> {
+        let (one, several) = match self {
+            Self::One(node, sessions) => (Some((node, sessions)), None),
+            Self::Several(several) => (None, Some(several)),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    fn get(&self, node: &str) -> Option<&UserSessions> {
+        match self {
+            Self::One(one, sessions) => (**one == *node).then_some(sessions),
+            Self::Several(several) => several.get(node),
+        }
+    }
+
+    /// Changes the sessions on `node`; a node without sessions is removed. Returns the change in the node's number of
+    /// users who have a reservation and no listed session.
+    fn change(&mut self, node: &Arc<str>, change: impl FnOnce(&mut UserSessions)) -> i64 {
+        let sessions = match self {
+            Self::One(one, sessions) if one == node => sessions,
+            Self::One(one, sessions) => {
+                let first = (Arc::clone(one), std::mem::take(sessions));
+                *self = Self::Several(BTreeMap::from([first]));
+                return self.change(node, change);
+            }
+            Self::Several(several) if several.is_empty() => {
+                *self = Self::One(Arc::clone(node), UserSessions::default());
+                return self.change(node, change);
+            }
+            Self::Several(several) => several.entry(Arc::clone(node)).or_default(),
+        };
+        let before = sessions.is_new();
+        change(sessions);
+        let after = sessions.is_new();
+        if sessions.count() == 0 {
+            self.remove(node);
+        }
+        i64::from(after) - i64::from(before)
+    }
+
+    fn remove(&mut self, node: &Arc<str>) {
+        match self {
+            Self::One(..) => *self = Self::default(),
+            Self::Several(several) => drop(several.remove(node)),
+        }
+    }
 }
 
 /// The sessions of a single user on a single node.
@@ -64,7 +140,7 @@ impl UserSessions {
 impl UserIndex {
     /// Returns an empty index of users with names compared by the rule `names`.
     pub(super) fn new(names: UserNames) -> Self {
-        Self { names, by_key: BTreeMap::new() }
+        Self { names, by_key: IndexMap::new() }
     }
 
     /// Returns the rule by which names are compared.
@@ -74,16 +150,13 @@ impl UserIndex {
 
     /// Returns the nodes on which `user` has sessions, ascending by id, with those sessions.
     pub(super) fn nodes_of(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &UserSessions)> {
-        let key = Name::of(&(*self.names.key(user)).into());
-        let first = (key.clone(), Arc::from(""));
-        let of_user = move |((own, _), _): &(&(Name, Arc<str>), &UserSessions)| *own == key;
-        self.by_key.range(first..).take_while(of_user).map(|((_, node), sessions)| (node, sessions))
+        self.by_key.get(&*self.names.key(user)).into_iter().flat_map(UserNodes::iter)
     }
 
     /// Returns the number of sessions of `user` on `node`, reserved sessions included.
-    pub(super) fn count(&self, user: &str, node: &Arc<str>) -> u32 {
-        let key = (Name::of(&(*self.names.key(user)).into()), Arc::clone(node));
-        self.by_key.get(&key).map(UserSessions::count).unwrap_or_default()
+    pub(super) fn count(&self, user: &str, node: &str) -> u32 {
+        let nodes = self.by_key.get(&*self.names.key(user));
+        nodes.and_then(|nodes| nodes.get(node)).map(UserSessions::count).unwrap_or_default()
     }
 
     /// Records that `session` is reserved on `node` under `number`. Returns the change in the node's number of users
@@ -123,17 +196,15 @@ impl UserIndex {
     fn change(&mut self, user: &Arc<str>, node: &Arc<str>, change: impl FnOnce(&mut UserSessions)) -> i64 {
         let name = self.names.key(user);
         let key = if *name == **user { Arc::clone(user) } else { (*name).into() };
-        let mut held = match self.by_key.entry((Name::of(&key), Arc::clone(node))) {
-            Entry::Occupied(held) => held,
-            Entry::Vacant(free) => free.insert_entry(UserSessions::default()),
+        let mut nodes = match self.by_key.entry(key) {
+            Entry::Occupied(nodes) => nodes,
+            Entry::Vacant(free) => free.insert_entry(UserNodes::default()),
         };
-        let before = held.get().is_new();
-        change(held.get_mut());
-        let after = held.get().is_new();
-        if held.get().count() == 0 {
-            held.remove();
+        let new = nodes.get_mut().change(node, change);
+        if nodes.get().is_empty() {
+            nodes.swap_remove();
         }
-        i64::from(after) - i64::from(before)
+        new
     }
 }
 

@@ -27,7 +27,7 @@ const REMEMBERED: usize = 32_768;
 
 /// The identity of a repeated request: the requester's id with the action and the user of the request, so that two
 /// launchers that number their requests alike do not get each other's nodes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestKey {
     /// The requester's id of the request.
     pub id: Arc<str>,
@@ -73,9 +73,10 @@ type ByNode = HashMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>;
 #[derive(Debug)]
 pub struct Ledger<T> {
     rules: LedgerRules,
-    /// A hash map, because thousands of placements a second look up their ids here a dozen times each.
-    entries: HashMap<Arc<str>, LedgerEntry<T>>,
-    by_request: BTreeMap<RequestKey, Arc<str>>,
+    /// A hash map, because thousands of placements a second look up their ids here a dozen times each. Boxed, because a
+    /// map that grows moves its entries.
+    entries: HashMap<Arc<str>, Box<LedgerEntry<T>>>,
+    by_request: HashMap<RequestKey, Arc<str>>,
     by_expiry: BTreeSet<(u64, Arc<str>)>,
     by_node: ByNode,
     /// The confirmed reservations among `by_node`.
@@ -85,7 +86,7 @@ pub struct Ledger<T> {
     own_count: usize,
     by_end: BTreeSet<(u64, Arc<str>)>,
     /// The reservations among `over` with a session that started, by the request that they answered.
-    started: BTreeMap<RequestKey, Reservation>,
+    started: HashMap<RequestKey, Reservation>,
     /// The requests of `started`, by the id of the reservation.
     started_by_id: HashMap<Arc<str>, RequestKey>,
 }
@@ -97,14 +98,14 @@ impl<T> Ledger<T> {
         Self {
             rules,
             entries: HashMap::new(),
-            by_request: BTreeMap::new(),
+            by_request: HashMap::new(),
             by_expiry: BTreeSet::new(),
             by_node: HashMap::new(),
             confirmed: HashMap::new(),
             over: HashMap::new(),
             own_count: 0,
             by_end: BTreeSet::new(),
-            started: BTreeMap::new(),
+            started: HashMap::new(),
             started_by_id: HashMap::new(),
         }
     }
@@ -169,18 +170,18 @@ impl<T> Ledger<T> {
             self.by_request.insert(request.clone(), Arc::clone(&id));
         }
         self.own_count += usize::from(entry.own);
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Box::new(entry));
     }
 
     /// Returns the reservation `id`.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&LedgerEntry<T>> {
-        self.entries.get(id)
+        self.entries.get(id).map(Box::as_ref)
     }
 
     /// The reservations that this replica made, in no order.
     pub fn own(&self) -> impl Iterator<Item = &LedgerEntry<T>> {
-        self.entries.values().filter(|entry| entry.own)
+        self.entries.values().map(Box::as_ref).filter(|entry| entry.own)
     }
 
     /// The number of reservations that this replica made.
@@ -191,7 +192,10 @@ impl<T> Ledger<T> {
 
     /// The copies of reservations that `replica` made, in no order.
     pub fn copies_of(&self, replica: &str) -> impl Iterator<Item = &LedgerEntry<T>> {
-        self.entries.values().filter(move |entry| !entry.own && owner(&entry.reservation.id) == replica)
+        self.entries
+            .values()
+            .map(Box::as_ref)
+            .filter(move |entry| !entry.own && owner(&entry.reservation.id) == replica)
     }
 
     /// The ids of the reservations on `node`, in the order of their expiry.
@@ -208,7 +212,7 @@ impl<T> Ledger<T> {
     /// Returns the reservation that the same request made before, while that reservation lives.
     #[must_use]
     pub fn repeated(&self, request: &RequestKey) -> Option<&LedgerEntry<T>> {
-        self.by_request.get(request).and_then(|id| self.entries.get(id))
+        self.by_request.get(request).and_then(|id| self.get(id))
     }
 
     /// Returns the reservation that the same request made before, where the reservation is over because its session
@@ -247,7 +251,7 @@ impl<T> Ledger<T> {
 
     /// Removes the reservation `id` without ending the reservation: the caller knows more of the reservation now.
     pub fn take_out(&mut self, id: &str) -> Option<LedgerEntry<T>> {
-        let entry = self.entries.remove(id)?;
+        let entry = *self.entries.remove(id)?;
         self.own_count -= usize::from(entry.own);
         let key = (entry.expires_ms, Arc::clone(&entry.reservation.id));
         self.by_expiry.remove(&key);
