@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::model::head::DEFAULT_ACTION;
+use crate::config::Secret;
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Failure, FailureName, Request};
+use crate::model::{Failure, FailureName, Head, Request};
 use crate::nats::message::{Incoming, Verb};
 use crate::registry::ledger::RequestKey;
 use crate::token::{SignedClaims, TokenDigest, TokenError, TokenVerifier, request_token, without_claims};
@@ -28,8 +28,7 @@ const MAX_WAITING: usize = 4096;
 #[derive(Debug)]
 pub struct TokenCheck {
     digest: TokenDigest,
-    /// The request with the token, which is not copied out of it.
-    request: Map<String, Value>,
+    token: Secret,
     verifier: Arc<TokenVerifier>,
 }
 
@@ -52,9 +51,8 @@ impl TokenCheck {
     /// Verifies the token. This takes up to a millisecond of CPU time.
     #[must_use]
     pub fn run(self) -> TokenVerdict {
-        let Self { digest, request, verifier } = self;
-        let token = request_token(&request, verifier.policy());
-        let signed = token.and_then(|token| verifier.signed(token)).map(Arc::new);
+        let Self { digest, token, verifier } = self;
+        let signed = verifier.signed(token.reveal()).map(Arc::new);
         TokenVerdict { digest, signed, verifier }
     }
 }
@@ -93,10 +91,11 @@ impl Tokens {
     }
 }
 
-/// What is known of a request that needs a token.
+/// What is known of a request that may need a token.
 struct TokenRequest {
     fields: Map<String, Value>,
     key: Option<RequestKey>,
+    action: Arc<str>,
     login: Arc<str>,
 }
 
@@ -105,13 +104,17 @@ impl Front {
     /// until its token is verified, or refuses the request.
     pub(super) fn with_token(&mut self, incoming: Incoming) -> Option<Incoming> {
         let Some(verifier) = self.workers.setup().tokens.clone() else { return Some(incoming) };
-        // What is wrong with a request is told by whoever takes the request in.
-        let Some(TokenRequest { mut fields, key, login }) = self.token_request(&incoming) else {
-            return Some(incoming);
+        let TokenRequest { mut fields, key, action, login } = match self.token_request(&incoming) {
+            Ok(request) => request,
+            // Never handed on: a request that this reading and the next take for two would pass unverified.
+            Err(failure) => {
+                self.refuse_token(&incoming, &failure);
+                return None;
+            }
         };
-        let birth = &self.workers.setup().birth;
-        let action = fields.get("action").and_then(Value::as_str).unwrap_or(DEFAULT_ACTION);
-        let Some(chain) = birth.set.get(action) else { return Some(incoming) };
+        let birth = Arc::clone(&self.workers.setup().birth);
+        // Whoever takes the request in says which chains there are.
+        let Some(chain) = birth.set.get(&action) else { return Some(incoming) };
         if !chain.verify_jwt {
             return Some(if without_claims(&mut fields) { rewritten(incoming, fields) } else { incoming });
         }
@@ -124,7 +127,8 @@ impl Front {
             let judged = verifier.accept(&signed, &login, birth.set.names, self.now.unix_ms);
             return self.settled(incoming, fields, &verifier, judged.map(|()| &*signed));
         }
-        self.verify(incoming, key, TokenCheck { digest, request: fields, verifier });
+        let check = TokenCheck { digest, token: Secret::new(token), verifier };
+        self.verify(incoming, key, check);
         None
     }
 
@@ -145,7 +149,13 @@ impl Front {
         }
         let names = self.workers.setup().birth.set.names;
         for WaitingRequest { incoming, .. } in requests {
-            let Some(TokenRequest { fields, login, .. }) = self.token_request(&incoming) else { continue };
+            let (fields, login) = match self.token_request(&incoming) {
+                Ok(TokenRequest { fields, login, .. }) => (fields, login),
+                Err(failure) => {
+                    self.refuse_token(&incoming, &failure);
+                    continue;
+                }
+            };
             let judged = match &signed {
                 Ok(signed) => verifier.accept(signed, &login, names, self.now.unix_ms).map(|()| &**signed),
                 Err(error) => Err(error.clone()),
@@ -178,13 +188,22 @@ impl Front {
         }
     }
 
-    fn token_request(&self, incoming: &Incoming) -> Option<TokenRequest> {
+    /// Reads a request as far as a token needs.
+    ///
+    /// # Errors
+    /// `bad-request`.
+    fn token_request(&self, incoming: &Incoming) -> Result<TokenRequest, Failure> {
+        let bad = |message: String| Failure::new(FailureName::BadRequest, message);
         let most = self.workers.setup().birth.limits.request_bytes;
-        let Ok(Value::Object(fields)) = json::parse(incoming.body(), JsonLimits::bytes(most)) else { return None };
-        let head = Request::summarize(incoming.body(), most).ok()?.head;
-        let login = Arc::clone(&head.login);
-        let key = head.id.map(|id| RequestKey { id, action: head.action, login: head.login });
-        Some(TokenRequest { fields, key, login })
+        let head = Request::summarize(incoming.body(), most).map_err(|error| bad(error.to_string()))?.head;
+        let fields: Value =
+            json::parse(incoming.body(), JsonLimits::bytes(most)).map_err(|error| bad(error.about("the request")))?;
+        let Value::Object(fields) = fields else {
+            return Err(bad(format!("the request must be a JSON object, this is {}", json::kind(&fields))));
+        };
+        let Head { id, action, login, .. } = head;
+        let key = id.map(|id| RequestKey { id, action: Arc::clone(&action), login: Arc::clone(&login) });
+        Ok(TokenRequest { fields, key, action, login })
     }
 
     fn verify(&mut self, incoming: Incoming, key: Option<RequestKey>, check: TokenCheck) {

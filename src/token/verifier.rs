@@ -160,7 +160,7 @@ impl TokenVerifier {
     fn candidates(&self, header: &TokenHeader) -> Result<impl Iterator<Item = &TokenKey>, TokenError> {
         let algorithm = header.algorithm;
         let is_named = |kid: &String| self.keys.iter().any(|key| key.kid.as_ref() == Some(kid));
-        let has_unnamed = self.keys.iter().any(|key| key.kid.is_none());
+        let has_unnamed = self.keys.iter().any(|key| key.kid.is_none() && key.verifies(algorithm));
         let wanted = match &header.kid {
             Some(kid) if is_named(kid) => Some(Some(kid.clone())),
             Some(kid) if !has_unnamed => return Err(TokenError::UnknownKey(kid.clone())),
