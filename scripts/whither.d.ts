@@ -174,6 +174,8 @@ declare namespace Whither {
     isManager: boolean;
     /** Whether the user is an administrator, as the requester says. */
     isAdmin: boolean;
+    /** What the verified token says of what `tokens.claims` lists; without `[tokens]` the requester's word. */
+    claims: Claims;
     /** The requester's own machine. */
     local: Local;
     /** What is to be started, as FastX 3 calls it; any fields. */
@@ -194,6 +196,11 @@ declare namespace Whither {
     time: Time;
     /** The number of the request among those of its action in this replica, from 0. */
     sequence: number;
+  }
+
+  /** What the verified token says of what `tokens.claims` lists; without `[tokens]` the requester's word. */
+  interface Claims {
+    [name: string]: any;
   }
 
   /** The requester's own machine. */

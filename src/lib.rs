@@ -2,7 +2,7 @@
 //!
 //! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or with
 //! the reason why there is none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock` and `plain`, then
-//! `script` and `chain`, then `engine`, then `evaluator`, `explain`, `config` and `types`, then the processes and NATS,
+//! `script`, `token` and `chain`, then `engine`, then `evaluator`, `explain`, `config` and `types`, then the processes and NATS,
 //! then `agent` and `front`, then `server` and `simulate`, then `cli`.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -43,6 +43,8 @@ pub mod simulate;
 pub mod suite;
 #[cfg(feature = "service")]
 pub mod system_clock;
+#[cfg(feature = "service")]
+pub mod token;
 #[cfg(feature = "service")]
 pub mod types;
 #[cfg(feature = "service")]

@@ -56,6 +56,8 @@ pub struct ChainSpec {
     pub require_services: Vec<String>,
     /// Whether scripts see the request's token.
     pub pass_jwt: bool,
+    /// Whether the request's token is verified before the chain is asked.
+    pub verify_jwt: bool,
     /// The number of worker processes that decide for this chain alone; `None` where a single, possibly shared worker
     /// is enough.
     pub workers: Option<u32>,
@@ -75,6 +77,7 @@ impl ChainSpec {
             max_pending: None,
             require_services: Vec::new(),
             pass_jwt: false,
+            verify_jwt: false,
             workers: None,
         }
     }

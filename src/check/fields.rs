@@ -33,6 +33,7 @@ const REQUEST: &[(&str, KnownKind)] = &[
     ("userGroups", KnownKind::Words),
     ("isManager", KnownKind::Flag),
     ("isAdmin", KnownKind::Flag),
+    ("claims", KnownKind::Open),
     ("local", KnownKind::One(Thing::Local)),
     ("data", KnownKind::Open),
     ("params", KnownKind::One(Thing::Params)),

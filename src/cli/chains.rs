@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -12,10 +13,12 @@ use crate::model::head::DEFAULT_ACTION;
 use crate::runner::ProgramLimits;
 use crate::script::ScriptLimits;
 use crate::server::settings;
+use crate::token::TokenVerifier;
 use crate::worker::WorkerLimits;
 
 use super::exit::CommandExit;
 use super::request::RequestArgs;
+use super::token::TokenRules;
 use super::{fastx, problem};
 
 /// The paths at which a config is looked for when none is named.
@@ -90,6 +93,7 @@ impl ChainArgs {
             limits: settings::worker_limits(&config),
             environment: environment(&config)?,
             programs: settings::program_limits(&config),
+            tokens: config.tokens,
             set: config.chains,
         })
     }
@@ -117,6 +121,8 @@ pub struct Chains {
     pub environment: Vec<(String, String)>,
     /// The limits of programs.
     pub programs: ProgramLimits,
+    /// The verifier of the tokens of requests, where the config has one.
+    pub tokens: Option<Arc<TokenVerifier>>,
 }
 
 impl Chains {
@@ -129,7 +135,14 @@ impl Chains {
             limits: WorkerLimits::default(),
             environment: settings::program_environment(&[], &BTreeMap::new()),
             programs: ProgramLimits::default(),
+            tokens: None,
         }
+    }
+
+    /// Returns what decides about the tokens of requests.
+    #[must_use]
+    pub fn token_rules(&self) -> TokenRules<'_> {
+        TokenRules { tokens: self.tokens.as_deref(), set: &self.set }
     }
 
     /// Returns the chain of `action`.

@@ -90,7 +90,10 @@ impl std::error::Error for CommandExit {}
 #[must_use]
 pub const fn code(name: FailureName) -> u8 {
     match name {
-        FailureName::BadRequest | FailureName::UnknownAction => USAGE,
+        FailureName::BadRequest
+        | FailureName::UnknownAction
+        | FailureName::TokenExpired
+        | FailureName::TokenRefused => USAGE,
         FailureName::NoNode => NO_NODE,
         FailureName::ScriptError
         | FailureName::BadVerdict

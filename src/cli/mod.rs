@@ -78,6 +78,8 @@ pub mod table;
 #[cfg(feature = "service")]
 pub mod test;
 #[cfg(feature = "service")]
+pub mod token;
+#[cfg(feature = "service")]
 pub mod types;
 #[cfg(feature = "service")]
 mod watch;

@@ -20,6 +20,7 @@ use super::chains::{ChainArgs, Chains, has_section};
 use super::exit::CommandExit;
 use super::nodes_file::{self, KeptNodes, NodesFile};
 use super::request::{self, RequestArgs};
+use super::token::{OwnClaims, with_token};
 use super::watch::{self, WatchedAnswer};
 use super::{one_shot, output, recorded, remote, table};
 
@@ -211,8 +212,7 @@ impl Placement {
 
     /// Returns the files that a decision made here is made from.
     pub(super) fn watched(&self) -> Vec<PathBuf> {
-        let request = self.asked.request_file();
-        self.chain.files().into_iter().chain(self.nodes.clone()).chain(request).collect()
+        self.chain.files().into_iter().chain(self.nodes.clone()).chain(self.asked.files()).collect()
     }
 
     /// Decides in this process; a search for counterfactuals of the node asked about may take `search_us`. The node list
@@ -225,9 +225,13 @@ impl Placement {
         kept: &mut KeptNodes,
     ) -> Result<LocalDecision, CommandExit> {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
-        let nodes = kept.read(self.nodes.as_deref(), chains.limits.request_bytes)?;
+        let mut nodes = kept.read(self.nodes.as_deref(), chains.limits.request_bytes)?;
         nodes.warnings.iter().for_each(|warning| output::aside(format_args!("warning: {}", Plain(warning))));
-        self.decide_over(chains, nodes, (self.seed, self.now), purpose, is_explained, search_us)
+        let request = self.asked.over(std::mem::take(&mut nodes.request), chains.limits.request_bytes)?;
+        let request = with_token(request, chains.token_rules(), OwnClaims::Dropped, request::now_ms(self.now));
+        let request = request.map_err(|failure| CommandExit::failed(&failure))?;
+        let moment = (self.seed, self.now);
+        self.decide_over(chains, NodesFile { request, ..nodes }, moment, purpose, is_explained, search_us)
     }
 
     /// Fetches the decision `id` that a running service recorded, with everything that the decision was made from.
@@ -250,6 +254,8 @@ impl Placement {
         let mut nodes = nodes_file::parse(document.as_bytes()).map_err(CommandExit::usage)?;
         nodes.request = record.get("request").and_then(Value::as_object).cloned().unwrap_or_default();
         nodes.request.insert("action".to_owned(), json!(text("chain")));
+        // The claims of the record are those of a verified token; the token itself is in no record.
+        nodes.request = self.asked.over(nodes.request, chains.limits.request_bytes)?;
         let now = record.get("now").and_then(Value::as_i64).and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let seed = text("seed").parse().ok();
         self.decide_over(chains, nodes, (self.seed.or(seed), self.now.or(now)), Purpose::Explain, true, search_us)
@@ -265,7 +271,7 @@ impl Placement {
         search_us: u64,
     ) -> Result<LocalDecision, CommandExit> {
         let limits = chains.limits;
-        let asked = self.asked.over(std::mem::take(&mut nodes.request), limits.request_bytes)?;
+        let asked = std::mem::take(&mut nodes.request);
         let mut question = request::question(&asked, limits.request_bytes, seed, now)?;
         question.purpose = purpose;
         question.head.explain = is_explained;

@@ -1,5 +1,6 @@
 //! The request of a command line: `--request`, and single options over `--request`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use crate::model::{Head, JsonLimits, Request, json as untrusted};
 use crate::worker::{PlacementQuestion, WorkerLimits};
 
 use super::exit::{self, CommandExit};
+use super::token::token_in;
 
 /// The options that make up the request.
 #[derive(Clone, Debug, Default, Args)]
@@ -29,6 +31,9 @@ pub struct RequestArgs {
     /// A group of the user; repeatable
     #[arg(long = "group", value_name = "NAME")]
     groups: Vec<String>,
+    /// The user's token, a JWT, in a file; goes into the request as `params.jwt`
+    #[arg(long, value_name = "FILE")]
+    jwt: Option<PathBuf>,
     /// A value of the request's `data`; repeatable. The value is JSON where it reads as such
     #[arg(long, value_name = "KEY=VALUE")]
     data: Vec<String>,
@@ -56,6 +61,13 @@ impl RequestArgs {
         if !self.groups.is_empty() {
             request.insert("userGroups".to_owned(), json!(self.groups));
         }
+        if let Some(path) = &self.jwt {
+            let token = token_in(path, max_bytes)?;
+            let entry = request.entry("params").or_insert_with(|| json!({}));
+            if let Some(params) = entry.as_object_mut() {
+                params.insert("jwt".to_owned(), json!(token));
+            }
+        }
         for pair in &self.data {
             let (key, value) =
                 pair.split_once('=').ok_or_else(|| CommandExit::usage(format!("--data {pair}: expected KEY=VALUE")))?;
@@ -69,10 +81,10 @@ impl RequestArgs {
         Ok(request)
     }
 
-    /// Returns the file that `--request` names, if it names one.
-    #[must_use]
-    pub fn request_file(&self) -> Option<std::path::PathBuf> {
-        self.request.as_deref().filter(|given| !given.trim_start().starts_with('{')).map(Into::into)
+    /// Returns the files that `--request` and `--jwt` name, if they name any.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let request = self.request.as_deref().filter(|given| !given.trim_start().starts_with('{')).map(Into::into);
+        request.into_iter().chain(self.jwt.clone())
     }
 
     /// Returns the same options for the action `action`.
@@ -110,6 +122,12 @@ fn given_request(given: &str, max_bytes: usize) -> Result<Map<String, Value>, Co
     }
 }
 
+/// Returns the time `now` in Unix milliseconds; that of the clock where there is none.
+pub fn now_ms(now: Option<jiff::Timestamp>) -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.map_or(i64::try_from(since.as_millis()).unwrap_or(i64::MAX), jiff::Timestamp::as_millisecond)
+}
+
 /// Returns `request` as a question for a single worker; a missing seed is drawn, a missing time is read from the clock.
 ///
 /// # Errors
@@ -121,14 +139,13 @@ pub fn question(
     now: Option<jiff::Timestamp>,
 ) -> Result<PlacementQuestion, CommandExit> {
     let server_id = host::name();
+    let now_ms = now_ms(now);
     let text = Value::Object(request.clone()).to_string();
     let parsed = Request::parse(text.as_bytes(), max_bytes, &server_id).map_err(CommandExit::usage)?;
     let seed = match seed {
         Some(seed) => seed,
         None => host::random().map_err(|error| CommandExit::new(exit::OTHER, error))?,
     };
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = now.map_or(i64::try_from(since.as_millis()).unwrap_or(i64::MAX), jiff::Timestamp::as_millisecond);
     Ok(PlacementQuestion {
         decision: format!("place-{seed:016x}").into(),
         head: parsed.head().clone(),

@@ -13,11 +13,14 @@ use crate::config::{self, ConfigNeeds, Files, Loading};
 use crate::engine::MAX_TABLE_BYTES;
 use crate::engine::home_rules::{Home, NoMatch, RuleMiss, RuleTable, RuleTrial, RuleUser, is_table};
 use crate::host::Disk;
+use crate::model::request::RequestError;
 use crate::model::{JsonLimits, Request, json as untrusted};
 use crate::plain::{Plain, plain};
 use crate::script::{Content, SourceText};
 
 use super::exit::{self, CommandExit};
+use super::request::now_ms;
+use super::token::{OwnClaims, TokenRules, token_in, with_token};
 use super::{chains, output, problem};
 
 /// The most bytes of a user's document.
@@ -56,6 +59,9 @@ pub struct RulesTestArgs {
     /// A table of home rules, or a config whose chains have some [default: whither.toml]
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
+    /// The user's token, a JWT, in a file: its claims count, as the `[tokens]` of the config says
+    #[arg(long, value_name = "FILE")]
+    jwt: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -67,7 +73,7 @@ pub struct RulesTestArgs {
 /// A file that cannot be used, or a table that refuses the user.
 pub fn run(args: &RulesArgs) -> Result<(), CommandExit> {
     let RulesCommand::Test(args) = &args.what;
-    let request = request(&args.user)?;
+    let request = verified(request(&args.user)?, args)?;
     let tables = tables(args.rules.clone())?;
     let mut refused = Vec::new();
     let mut found = Vec::new();
@@ -94,8 +100,40 @@ pub fn run(args: &RulesArgs) -> Result<(), CommandExit> {
     }
 }
 
-/// Reads the request of the user in `given`: JSON, or the path of a file.
-fn request(given: &str) -> Result<Request, CommandExit> {
+/// Returns the request of `fields` with the claims of its token, by the config that `--rules` names or that is here.
+/// Where there is no token, the claims count that the fields have: somebody asks what would follow from them.
+fn verified(mut fields: Map<String, Value>, args: &RulesTestArgs) -> Result<Request, CommandExit> {
+    if let Some(path) = &args.jwt {
+        let token = token_in(path, MAX_USER_BYTES)?;
+        let entry = fields.entry("params").or_insert_with(|| json!({}));
+        if let Some(params) = entry.as_object_mut() {
+            params.insert("jwt".to_owned(), json!(token));
+        }
+    }
+    if fields.get("params").and_then(|params| params.get("jwt")).is_some_and(|token| !token.is_null()) {
+        fields = with_claims(fields, args)?;
+    }
+    let wrong = |error: RequestError| CommandExit::usage(format!("the user: {}", Plain(error)));
+    Request::from_value(Value::Object(fields), "").map_err(wrong)
+}
+
+fn with_claims(fields: Map<String, Value>, args: &RulesTestArgs) -> Result<Map<String, Value>, CommandExit> {
+    let is_config = |path: &PathBuf| chains::has_section(path, "tokens");
+    let path = args.rules.clone().filter(is_config).or_else(|| chains::default_config().filter(is_config));
+    let Some(path) = path else {
+        return match args.jwt {
+            Some(_) => Err(CommandExit::usage("--jwt: no config with a section `[tokens]` is here, nor with --rules")),
+            None => Ok(fields),
+        };
+    };
+    let loading = Loading { files: &Disk, host_zone: "UTC", needs: ConfigNeeds::Chains };
+    let config = config::load(&path, loading).map_err(|errors| problem::exit(&errors))?;
+    let rules = TokenRules { tokens: config.tokens.as_deref(), set: &config.chains };
+    with_token(fields, rules, OwnClaims::Trusted, now_ms(None)).map_err(|failure| CommandExit::failed(&failure))
+}
+
+/// Reads the fields of the request of the user in `given`: JSON, or the path of a file.
+fn request(given: &str) -> Result<Map<String, Value>, CommandExit> {
     let (name, text) = match given.trim_start().starts_with('{') {
         true => ("the user", given.as_bytes().to_vec()),
         false => {
@@ -109,8 +147,7 @@ fn request(given: &str) -> Result<Request, CommandExit> {
         return Err(wrong(format!("the user is {}, expected an object", untrusted::kind(&value))));
     };
     let is_request = REQUEST_FIELDS.iter().any(|field| fields.get(*field).is_some_and(|value| !value.is_string()));
-    let request = if is_request { fields } else { Map::from_iter([("user".to_owned(), Value::Object(fields))]) };
-    Request::from_value(Value::Object(request), "").map_err(|error| wrong(error.to_string()))
+    Ok(if is_request { fields } else { Map::from_iter([("user".to_owned(), Value::Object(fields))]) })
 }
 
 /// Reads the table at `path`, or the tables of the chains in the config there.

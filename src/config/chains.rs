@@ -44,6 +44,8 @@ pub(super) struct ChainsReader<'a> {
     pub(super) base: &'a Path,
     pub(super) files: &'a dyn Files,
     pub(super) limits: &'a ScriptLimits,
+    /// Whether the config has a section about tokens.
+    pub(super) has_tokens: bool,
 }
 
 impl ChainsReader<'_> {
@@ -82,9 +84,20 @@ impl ChainsReader<'_> {
             on_assigned_unplaceable: on_assigned_unplaceable(&section, notes).unwrap_or_default(),
             require_services: required_services(&section, notes),
             pass_jwt: section.flag("pass_jwt", notes).unwrap_or(defaults.pass_jwt),
+            verify_jwt: self.verify_jwt(&section, notes),
             workers: section.get("workers").and_then(|entry| entry.whole(1, MAX_WORKERS, notes)),
             ..defaults
         })
+    }
+
+    /// Whether tokens are verified: where the config says how, unless the chain says otherwise.
+    fn verify_jwt(&self, section: &Section<'_>, notes: &mut Notes) -> bool {
+        let is_wanted = section.flag("verify_jwt", notes).unwrap_or(self.has_tokens);
+        if let Some(entry) = section.get("verify_jwt").filter(|_| is_wanted && !self.has_tokens) {
+            let problem = Problem::new(format!("{} needs a section `[tokens]`", quoted(&entry.path)));
+            notes.missing(Some(&entry.span), problem.help("it says by which keys and rules tokens are verified"));
+        }
+        is_wanted && self.has_tokens
     }
 
     /// The steps that `section` has under that name.

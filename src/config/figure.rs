@@ -27,6 +27,10 @@ const fn limit(key: &'static str, default: u32, (least, most): (u32, u32), about
     Figure { section: "limits", key, default, least, most, about }
 }
 
+const fn token(key: &'static str, default: u32, (least, most): (u32, u32), about: &'static str) -> Figure {
+    Figure { section: "tokens", key, default, least, most, about }
+}
+
 /// `service.liveness_s`.
 pub const LIVENESS_S: Figure =
     service("liveness_s", 90, (3, 86_400), "a node without a report for so many seconds takes nothing");
@@ -154,8 +158,21 @@ pub const RECYCLE_REQUESTS: Figure =
 pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
+/// `tokens.leeway_s`.
+pub const LEEWAY_S: Figure =
+    token("leeway_s", 60, (0, 3600), "how far the clocks of issuer and service may differ, for `exp`, `nbf` and `iat`");
+/// `tokens.max_kb`.
+pub const MAX_KB: Figure = token("max_kb", 16, (1, 1024), "size of a token in KiB");
+/// `tokens.remembered`.
+pub const REMEMBERED: Figure = token(
+    "remembered",
+    10_000,
+    (0, 1_000_000),
+    "verified tokens that are not verified again until they expire; 0: each one is, each time",
+);
+
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 33] = [
+pub const FIGURES: [&Figure; 36] = [
     &LIVENESS_S,
     &MAX_MISSED,
     &RESERVATION_S,
@@ -189,6 +206,9 @@ pub const FIGURES: [&Figure; 33] = [
     &QUARANTINE_PAUSE_S,
     &RECYCLE_REQUESTS,
     &RECYCLE_MB,
+    &LEEWAY_S,
+    &MAX_KB,
+    &REMEMBERED,
 ];
 
 /// The keys of the figures of `section`.

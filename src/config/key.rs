@@ -31,6 +31,10 @@ const fn service((key, default, expected, about): KeyRow) -> ConfigKey {
     ConfigKey { section: "service", key, default, expected, about }
 }
 
+const fn tokens((key, default, expected, about): KeyRow) -> ConfigKey {
+    ConfigKey { section: "tokens", key, default, expected, about }
+}
+
 const fn chain((key, default, expected, about): KeyRow) -> ConfigKey {
     ConfigKey { section: "chain", key, default, expected, about }
 }
@@ -40,7 +44,7 @@ const fn step((key, default, expected, about): KeyRow) -> ConfigKey {
 }
 
 /// Every key that is no figure, in the order of a config.
-pub const KEYS: [ConfigKey; 39] = [
+pub const KEYS: [ConfigKey; 51] = [
     nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
     nats((
         "namespace",
@@ -121,6 +125,64 @@ pub const KEYS: [ConfigKey; 39] = [
         "`true` or `false`",
         "whether requests are refused that have fields which nothing but a script can look at",
     )),
+    tokens((
+        "keys",
+        "",
+        "a file, or a list of them",
+        "the issuer's public keys, as PEM or as a JWK set; nobody but the file's owner may write it",
+    )),
+    tokens((
+        "secret_file",
+        "",
+        "a file, its owner's alone",
+        "the secret that the issuer shares, for HS256, HS384 and HS512",
+    )),
+    tokens((
+        "algorithms",
+        "",
+        "an algorithm, or a list of them",
+        "what tokens may be signed by, whatever they say: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, \
+         HS256, HS384 or HS512; needed, and never `none`",
+    )),
+    tokens((
+        "issuer",
+        "[]",
+        "a name, or a list of names",
+        "whose tokens are accepted (`iss`); without it anybody's who has the key",
+    )),
+    tokens((
+        "audience",
+        "[]",
+        "a name, or a list of names",
+        "for whom a token must be (`aud`); without it for anybody, also for another service of the issuer",
+    )),
+    tokens(("claims", "[]", "a name, or a list of names", "the claims that scripts and home rules see in `claims`")),
+    tokens((
+        "groups_claim",
+        "",
+        "the name of a claim",
+        "where the user's groups come from, instead of the requester's word; `a.b` is `b` in `a`",
+    )),
+    tokens((
+        "admin_claim",
+        "",
+        "the name of a claim",
+        "what says whether the user is an administrator, instead of the requester's word",
+    )),
+    tokens(("admin_values", "[]", "a name, or a list of names", "which of its values do; without them `true` does")),
+    tokens((
+        "login_claim",
+        "",
+        "the name of a claim",
+        "what must be the login of the request's user; without it any user's token is accepted",
+    )),
+    tokens((
+        "unverified",
+        "\"refuse\"",
+        "`\"refuse\"` or `\"ignore\"`",
+        "what becomes of a request without a token that is accepted: it is refused, or goes on without claims, and \
+         without groups and rights that come from claims",
+    )),
     chain((
         "steps",
         "",
@@ -153,6 +215,12 @@ pub const KEYS: [ConfigKey; 39] = [
         "nodes that do not run all of these are left out",
     )),
     chain(("pass_jwt", "false", "`true` or `false`", "whether scripts see the request's token as `params.jwt`")),
+    chain((
+        "verify_jwt",
+        "true where there is [tokens]",
+        "`true` or `false`",
+        "whether the request's token is verified, by `[tokens]`",
+    )),
     chain(("workers", "", "1 to 64", "worker processes for this chain alone, where its scripts are slow")),
     step(("script", "", "a path", "the script, component or executable; a step has this or `builtin`")),
     step(("builtin", "", "the name of a built-in", "the built-in policy; a step has this or `script`")),

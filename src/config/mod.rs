@@ -5,9 +5,13 @@
 
 use std::ops::Range;
 use std::path::Path;
+#[cfg(feature = "service")]
+use std::sync::Arc;
 
 use crate::chain::{ChainSet, ChainSpec};
 use crate::script::ScriptLimits;
+#[cfg(feature = "service")]
+use crate::token::TokenVerifier;
 
 pub mod address;
 pub mod chains;
@@ -25,6 +29,8 @@ mod section;
 pub mod settings;
 pub mod steps;
 pub mod suite;
+#[cfg(feature = "service")]
+mod tokens;
 
 pub use address::ServerUrl;
 pub use files::{Contents, FileError, Files, MemoryFiles};
@@ -40,7 +46,7 @@ pub use steps::{load_step, never_asked};
 use problem::{Notes, quoted};
 use section::Section;
 
-const SECTIONS: [&str; 5] = ["nats", "http", "service", "limits", "chain"];
+const SECTIONS: [&str; 6] = ["nats", "http", "service", "limits", "tokens", "chain"];
 
 /// A config with every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +60,9 @@ pub struct Config {
     pub service: ServiceSettings,
     /// The limits.
     pub limits: LimitSettings,
+    /// The verifier of the tokens of requests, where there is a section for it.
+    #[cfg(feature = "service")]
+    pub tokens: Option<Arc<TokenVerifier>>,
     /// The chains with the limits that they run under; empty where the command did not need chains.
     pub chains: ChainSet,
 }
@@ -158,16 +167,33 @@ fn read(
     let mut chains = match (loading.needs, root.get("chain")) {
         (ConfigNeeds::Nats, _) => Vec::new(),
         (_, Some(entry)) => {
-            chains::ChainsReader { base, files: loading.files, limits: &script_limits }.read(&entry, notes)
+            let has_tokens = root.get("tokens").is_some();
+            chains::ChainsReader { base, files: loading.files, limits: &script_limits, has_tokens }.read(&entry, notes)
         }
         (_, None) => elsewhere(&script_limits).map_err(|problem| notes.missing(None, problem)).unwrap_or_default(),
+    };
+    #[cfg(feature = "service")]
+    let tokens = match loading.needs {
+        // Who asks or reports verifies nothing, and may not be allowed to read the keys.
+        ConfigNeeds::Nats => None,
+        _ => tokens::TokensReader { base, files: loading.files }.read(&root, notes).map(Arc::new),
     };
     for chain in &mut chains {
         chain.strict = service.capacity == Capacity::Strict;
         chain.max_pending = Some(u64::from(service.max_pending)).filter(|most| *most > 0);
     }
     let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone(), names: service.user_names };
-    (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
+    let http = settings::read_http(&root, notes);
+    let config = Config {
+        nats,
+        http,
+        service,
+        limits,
+        #[cfg(feature = "service")]
+        tokens,
+        chains,
+    };
+    (config, secret)
 }
 
 fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Nats, Option<SecretPlace>) {

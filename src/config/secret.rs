@@ -57,6 +57,24 @@ pub fn exposed(what: &str, mode: u32) -> String {
     format!("{what} is a secret, and others than its owner may read this file, mode {mode:03o}")
 }
 
+/// Whether the permission bits `mode` let a file's group or anybody else write the file.
+#[must_use]
+pub const fn others_may_write(mode: u32) -> bool {
+    mode & 0o022 != 0
+}
+
+/// Returns the message about `what`, whose file with the permission bits `mode` others may write.
+#[must_use]
+pub fn writable(what: &str, mode: u32) -> String {
+    format!("{what} decides whom to trust, and others than its owner may write this file, mode {mode:03o}")
+}
+
+/// Returns the command that makes `file` writable by the owner alone.
+#[must_use]
+pub fn protect(file: &str) -> String {
+    format!("chmod go-w {}", shell_word(file))
+}
+
 /// Returns the command that makes `file` readable to the owner alone.
 #[must_use]
 pub fn hide(file: &str) -> String {

@@ -65,8 +65,12 @@ impl Front {
     /// Handles a request.
     pub(super) fn request(&mut self, incoming: Incoming) {
         let told = match incoming.verb {
-            Verb::Place | Verb::Explain => return self.ask(incoming),
-            Verb::Start => return self.start(incoming),
+            Verb::Place | Verb::Explain | Verb::Start => {
+                if let Some(incoming) = self.with_token(incoming) {
+                    self.take_with_token(incoming);
+                }
+                return;
+            }
             Verb::Confirm | Verb::Release | Verb::Renew => match self.about_reservation(&incoming) {
                 Some(told) => told,
                 None => return,

@@ -68,7 +68,7 @@ impl Front {
     /// Whether the request of `key` was under way here. The request is answered now where it waits, else as soon as the
     /// decision comes.
     fn call_off(&mut self, key: &RequestKey) -> bool {
-        let Some(ticket) = self.requests.ticket_of(key) else { return false };
+        let Some(ticket) = self.requests.ticket_of(key) else { return self.call_off_unverified(key, &called_off()) };
         if let Some(pending) = self.leave_wait_queue(&key.action, ticket) {
             self.give_up(pending, &called_off());
             return true;

@@ -16,6 +16,7 @@ use crate::worker::WorkerInit;
 
 use super::health::Health;
 use super::starts::StartRequest;
+use super::tokens::TokenCheck;
 
 /// An action for the driver of the front to carry out.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub enum Effect {
         /// The author, the time and the reason.
         word: MarkAuthor,
     },
+    /// Verify a token, on another thread; answered by [`FrontEvent::Token`](super::FrontEvent::Token).
+    Verify(Box<TokenCheck>),
     /// Place a session, have the chosen node's agent start the session, and answer the request.
     Start(Box<StartRequest>),
     /// Read the config again, and answer the request.

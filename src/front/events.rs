@@ -13,11 +13,13 @@ use crate::registry::claims::Claimed;
 use crate::registry::documents::StoreError;
 use crate::registry::ledger::LedgerRules;
 use crate::runner::{ProgramLimits, RunnerEvent};
+use crate::token::TokenVerifier;
 use crate::worker::Ticket;
 use crate::worker::{BirthError, WorkerEvent, WorkerInit};
 
 use super::ports::{NewWorker, ProcessLink};
 use super::quarantine::QuarantineSettings;
+use super::tokens::TokenVerdict;
 
 /// An event that the front handles.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub enum FrontEvent {
     Marked(Arc<str>, Marks),
     /// The result of the claim on the place of this question.
     Claimed(Ticket, Result<Claimed, StoreError>),
+    /// The end of the verification of a token.
+    Token(TokenVerdict),
     /// The requester was gone when the reply with this reservation was offered.
     Untaken(Arc<str>),
     /// The result of a test whether NATS keeps a client that is frozen for long.
@@ -82,6 +86,8 @@ pub struct Setup {
     pub quarantine: QuarantineSettings,
     /// Whether a request with unknown fields is refused.
     pub strict_requests: bool,
+    /// The verifier of the tokens of requests, where the config has one.
+    pub tokens: Option<Arc<TokenVerifier>>,
     /// The most unanswered requests of one chain.
     pub queue: usize,
     /// The lifetime of a reservation, in milliseconds.

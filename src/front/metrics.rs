@@ -62,10 +62,10 @@ struct StageLabel {
     stage: &'static str,
 }
 
-/// The label of starts.
+/// The label of starts, and of tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
-    /// `started`, `text`, `deferred`, or the name of the failure.
+    /// `started`, `text`, `deferred`, `accepted`, `ignored`, or the name of the failure.
     outcome: &'static str,
 }
 
@@ -140,6 +140,8 @@ pub struct Metrics {
     pub deferred: Counter,
     /// Starts by outcome: `started`, `text`, `deferred`, or the name of the failure.
     starts: Family<OutcomeLabel, Counter>,
+    /// Requests with a token that was looked at, by what became of the token.
+    tokens: Family<OutcomeLabel, Counter>,
     /// Places that another replica claimed first, so that the decision was made again.
     pub lost_claims: Counter,
     /// Requests that wait for a free node.
@@ -231,6 +233,7 @@ impl Metrics {
                 "Reservations that ended because a job will start the session later",
             ),
             starts: registered(all, "starts", "Starts that were answered, by outcome"),
+            tokens: registered(all, "tokens", "Requests whose tokens were looked at, by outcome"),
             refused_commits: registered(all, "refused_commits", "Decisions that were taken again"),
             lost_claims: registered(all, "lost_claims", "Places that another replica claimed first"),
             pending: registered(all, "pending_requests", "Requests without an answer, by stage"),
@@ -309,6 +312,11 @@ impl Metrics {
     /// Counts a start that was answered with `outcome`.
     pub fn start_ended(&self, outcome: &'static str) {
         self.starts.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts a request whose token was `accepted`, `ignored`, or refused under the name of the failure.
+    pub fn token_judged(&self, outcome: &'static str) {
+        self.tokens.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts a limit that `script` was convicted of.

@@ -48,6 +48,8 @@ mod task;
 #[cfg(test)]
 mod testing;
 mod ticks;
+mod token_cache;
+mod tokens;
 mod turns;
 mod view;
 mod wait_queue;
@@ -64,3 +66,4 @@ pub use quarantine::QuarantineSettings;
 pub use response_timer::LONGEST_TICK;
 pub use starts::{EarlierStart, StartRequest};
 pub use task::Front;
+pub use tokens::{TokenCheck, TokenVerdict};

@@ -32,6 +32,7 @@ use super::replicas::Replicas;
 use super::requests::Requests;
 use super::rng::FrontRng;
 use super::runner_client::RunnerClient;
+use super::tokens::Tokens;
 use super::turns::Turns;
 use super::wait_queue::WaitQueue;
 use super::worker_pool::WorkerPool;
@@ -87,6 +88,8 @@ pub struct Front {
     rng: FrontRng,
     /// The deadlines of late, right and wrong.
     pub(super) arrivals: Arrivals,
+    /// The tokens of requests.
+    pub(super) tokens: Tokens,
     /// The budget of answers about unknown reservations.
     pub(super) unknown: TokenBucket,
     numbers: u64,
@@ -160,6 +163,7 @@ impl Front {
             effects: Vec::new(),
             rng,
             arrivals: Arrivals::default(),
+            tokens: Tokens::default(),
             unknown: TokenBucket::new(UNKNOWN_AT_ONCE, UNKNOWN_A_SECOND),
         };
         front.bound_cool_downs();
@@ -281,6 +285,7 @@ impl Front {
                 self.metrics.frozen_kept.set(i64::from(kept));
                 self.look_at_pings();
             }
+            FrontEvent::Token(verdict) => self.token_verified(verdict),
             FrontEvent::Untaken(id) => self.untaken(&id),
             FrontEvent::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             FrontEvent::Stop => {
@@ -367,6 +372,7 @@ impl Front {
         self.cluster.set_names(birth.set.names);
         self.bound_cool_downs();
         self.notes.remove("worker");
+        self.tokens.forget();
         // Other sources may have the same names.
         self.suspects.clear();
         let free = self.quarantine.reload(quarantine, &birth.set);
@@ -387,6 +393,7 @@ impl Front {
         self.turns = Turns::default();
         self.wait_queues.clear();
         self.answer_held_back(&failure);
+        self.answer_unverified(&failure);
         self.requests.drain().for_each(|pending| self.give_up(pending, &failure));
         self.runner.retire();
     }

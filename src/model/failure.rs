@@ -14,6 +14,10 @@ pub enum FailureName {
     BadRequest,
     /// No chain is configured for the action.
     UnknownAction,
+    /// The request's token has expired.
+    TokenExpired,
+    /// The request has no token that is accepted.
+    TokenRefused,
     /// A script threw.
     ScriptError,
     /// A script returned an invalid verdict.
@@ -38,9 +42,11 @@ pub enum FailureName {
 
 impl FailureName {
     /// Every name, in the contract's order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::UnknownAction,
+        Self::TokenExpired,
+        Self::TokenRefused,
         Self::ScriptError,
         Self::BadVerdict,
         Self::UnknownNode,
@@ -59,6 +65,8 @@ impl FailureName {
         match self {
             Self::BadRequest => "bad-request",
             Self::UnknownAction => "unknown-action",
+            Self::TokenExpired => "token-expired",
+            Self::TokenRefused => "token-refused",
             Self::ScriptError => "script-error",
             Self::BadVerdict => "bad-verdict",
             Self::UnknownNode => "unknown-node",
@@ -84,6 +92,10 @@ impl FailureName {
         match self {
             Self::BadRequest => "the request cannot be read, or has a field of the wrong type or out of range",
             Self::UnknownAction => "no chain is configured for the action",
+            Self::TokenExpired => "the request's token has expired: ask again with a new one",
+            Self::TokenRefused => {
+                "the request has no token, or one that `[tokens]` does not accept; the message says why"
+            }
             Self::ScriptError => "a script threw; the message is the script's own",
             Self::BadVerdict => "a script returned what is no verdict",
             Self::UnknownNode => "a script chose a node that does not exist",
@@ -104,6 +116,7 @@ impl FailureName {
     pub const fn code(self) -> u16 {
         match self {
             Self::BadRequest => 400,
+            Self::TokenExpired | Self::TokenRefused => 401,
             Self::UnknownAction => 404,
             Self::ScriptError | Self::BadVerdict | Self::UnknownNode | Self::UnplaceableNode => 422,
             Self::Overloaded => 429,

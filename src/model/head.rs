@@ -49,7 +49,7 @@ pub struct Head {
 }
 
 /// The fields of a request that the service or the scripts' API knows. Scripts see other fields too.
-pub const KNOWN_FIELDS: [&str; 14] = REQUEST_FIELDS;
+pub const KNOWN_FIELDS: [&str; 15] = REQUEST_FIELDS;
 /// The largest number of unknown fields of a request that are warned of.
 pub const MAX_STRANGE: usize = 8;
 
@@ -173,6 +173,8 @@ struct RequestOutline<'a> {
     params: Option<ObjectOf<Params<'a>>>,
     #[serde(default, rename = "local")]
     _local: Option<ObjectOf<Anything>>,
+    #[serde(default, rename = "claims")]
+    _claims: Option<ObjectOf<Anything>>,
     #[serde(default, rename = "userGroups")]
     _user_groups: Option<Vec<IgnoredAny>>,
     #[serde(default, rename = "isManager")]

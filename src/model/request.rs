@@ -220,6 +220,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let groups = list(&mut own, "userGroups")?;
     let is_manager = flag(&mut own, "isManager")?;
     let is_admin = flag(&mut own, "isAdmin")?;
+    let claims = object(&mut own, "claims", "claims")?.unwrap_or_default();
     let explain = is_set(&own, "explain")?;
     let wait_ms = whole(&own, "wait_ms", 0..=MAX_WAIT_MS, "milliseconds")?;
     let reservation_s = whole(&own, "reservation_s", 1..=MAX_RESERVATION_S, "seconds")?;
@@ -233,6 +234,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
         ("userGroups", groups.into()),
         ("isManager", is_manager.into()),
         ("isAdmin", is_admin.into()),
+        ("claims", claims.into()),
         ("local", local.into()),
         ("data", data.into()),
         ("params", params.into()),

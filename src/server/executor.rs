@@ -9,7 +9,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
-use crate::front::{AssignOrder, Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
+use crate::front::{
+    AssignOrder, Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest, TokenCheck,
+};
 use crate::ipc::Orders;
 use crate::model::{Arrangement, Failure, FailureName, Marks};
 use crate::nats::message::Outgoing;
@@ -29,6 +31,9 @@ use super::starts::StartTasks;
 
 /// The most claims that are under way at once; more wait.
 const CLAIMS_AT_ONCE: usize = 256;
+
+/// The most tokens that are verified at once: requests must not take all processors.
+const VERIFIED_AT_ONCE: usize = 2;
 
 /// The channels to which the executor sends.
 #[derive(Clone, Debug)]
@@ -52,6 +57,7 @@ pub struct Executor {
     links: Links,
     starts: StartTasks,
     claims: Arc<Semaphore>,
+    verifications: Arc<Semaphore>,
     /// The runners that are about to end.
     goodbyes: TaskTracker,
 }
@@ -67,7 +73,8 @@ impl Executor {
         starts: StartTasks,
     ) -> Self {
         let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
-        Self { registry, metrics, sinks, links, starts, claims, goodbyes: TaskTracker::new() }
+        let verifications = Arc::new(Semaphore::new(VERIFIED_AT_ONCE));
+        Self { registry, metrics, sinks, links, starts, claims, verifications, goodbyes: TaskTracker::new() }
     }
 
     /// Carries out an effect, or begins to. Returns the resulting event where the result is known at once.
@@ -96,6 +103,7 @@ impl Executor {
             Effect::Mark(order) => self.mark(order),
             Effect::Assign(order) => self.assign(order),
             Effect::CoolDown { node, pause_ms, word } => self.cool_down(node, pause_ms, word),
+            Effect::Verify(check) => self.verify(*check),
             Effect::Start(start) => self.starts.begin(*start),
             Effect::Reload(request) => self.reload(request),
             Effect::LookSoon => self.registry.look_soon(),
@@ -124,6 +132,18 @@ impl Executor {
     pub(super) async fn wait_for_goodbyes(&self) {
         self.goodbyes.close();
         self.goodbyes.wait().await;
+    }
+
+    /// Verifies a token on a thread that may take its time.
+    fn verify(&self, check: TokenCheck) {
+        let (events, turns) = (self.links.events.clone(), Arc::clone(&self.verifications));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            let lost = check.lost();
+            let verdict = tokio::task::spawn_blocking(move || check.run()).await.unwrap_or(lost);
+            // Where the service has ended, the result is dropped.
+            drop(events.send(FrontEvent::Token(verdict)).await);
+        });
     }
 
     /// Sends a reply; where thousands of replies wait for NATS already, the reply is dropped and counted.

@@ -39,6 +39,7 @@ pub fn service(config: &Config, environment: Vec<(String, String)>) -> Setup {
         reservation_ms: u64::from(config.service.reservation_s) * 1000,
         longest_reservation_ms: u64::from(config.service.reservation_max_s.max(config.service.reservation_s)) * 1000,
         cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
+        tokens: config.tokens.clone(),
         strict_requests: config.service.strict_requests,
         cooldown_users: config.service.cooldown_users as usize,
         is_last_resort: config.service.cooldown == Cooldown::Last,

@@ -124,6 +124,7 @@ fn setup(plan: &SimulationPlan) -> Setup {
         recycle_requests: 50,
         recycle_bytes: u64::MAX,
         quarantine: QuarantineSettings { kills: 3, window_ms: 60_000, pause_ms: 10_000 },
+        tokens: None,
         strict_requests: false,
         queue: QUEUE,
         reservation_ms: RESERVATION.as_millis() as u64,

@@ -13,11 +13,12 @@ use super::schema::{described, root};
 use super::sentence;
 
 /// The sections of a config, each with a description; `chain` has a table for each action.
-const SECTIONS: [(&str, &str); 4] = [
+const SECTIONS: [(&str, &str); 5] = [
     ("nats", "Where the bus is, and how to log in."),
     ("http", "The small HTTP port."),
     ("service", "How the service keeps its state."),
     ("limits", "What is bounded, and how far."),
+    ("tokens", "By which keys and rules the tokens of requests are verified."),
 ];
 
 /// Returns the schema of a config.
@@ -160,6 +161,10 @@ mod tests {
             "tls_key",
             "listen",
             "timezone",
+            "secret_file",
+            "groups_claim",
+            "admin_claim",
+            "login_claim",
             "script",
             "builtin",
         ];

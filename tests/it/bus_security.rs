@@ -3,6 +3,7 @@
 mod certificates;
 mod cluster;
 mod logins;
+mod matrix;
 mod roles;
 mod site;
 mod tricks;

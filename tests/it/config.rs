@@ -12,12 +12,16 @@ use whither::model::UserNames;
 /// The least chain, for configs that are about something else.
 const CHAIN: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 
+/// What a section about tokens needs.
+const KEYS: &str = "keys = \"jwks.json\"\nalgorithms = \"RS256\"\n";
+
 fn load_from(files: &MemoryFiles, needs: ConfigNeeds) -> Result<Config, ConfigErrors> {
     load(Path::new("etc/whither.toml"), Loading { files, host_zone: "UTC", needs })
 }
 
 fn read(text: &str) -> Result<Config, ConfigErrors> {
-    load_from(&MemoryFiles::default().with_mode("etc/whither.toml", text, 0o600), ConfigNeeds::Chains)
+    let files = MemoryFiles::default().with("etc/jwks.json", include_str!("../tokens/jwks.json"));
+    load_from(&files.with_mode("etc/whither.toml", text, 0o600), ConfigNeeds::Chains)
 }
 
 /// The problems of `text`, one a line, without the file's name.
@@ -141,7 +145,8 @@ fn everything_can_be_set() {
 #[test]
 fn every_figure_keeps_its_range() {
     for figure in FIGURES {
-        let with = |value: String| format!("{CHAIN}[{}]\n{} = {value}\n", figure.section, figure.key);
+        let needed = if figure.section == "tokens" { KEYS } else { "" };
+        let with = |value: String| format!("{CHAIN}[{}]\n{} = {value}\n{needed}", figure.section, figure.key);
         let key = format!("`{}.{}`", figure.section, figure.key);
         let range = format!("expected a whole number from {} to {}", figure.least, figure.most);
         for good in [figure.least, figure.default, figure.most] {
@@ -160,10 +165,12 @@ fn every_figure_is_read_from_its_own_key() {
     let text = |pick: fn(u32, u32) -> u32| {
         let lines =
             FIGURES.map(|figure| format!("{}.{} = {}\n", figure.section, figure.key, pick(figure.least, figure.most)));
-        lines.concat() + CHAIN
+        let keys: String = KEYS.lines().map(|line| format!("tokens.{line}\n")).collect();
+        format!("{}{keys}{CHAIN}", lines.concat())
     };
     let config = read(&text(|_, most| most)).unwrap();
     let (service, limits) = (&config.service, &config.limits);
+    let tokens = config.tokens.as_ref().unwrap().policy();
     let read = [
         service.liveness_s,
         service.max_missed,
@@ -198,6 +205,9 @@ fn every_figure_is_read_from_its_own_key() {
         limits.quarantine_pause_s,
         limits.recycle_requests,
         limits.recycle_mb,
+        tokens.leeway_s,
+        tokens.max_bytes as u32 / 1024,
+        tokens.remembered as u32,
     ];
     assert_eq!(read, FIGURES.map(|figure| figure.most));
     assert_eq!(config.chains.limits.source_bytes, limits.source_kb as usize * 1024);

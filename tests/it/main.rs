@@ -49,6 +49,7 @@ mod suite;
 mod support;
 mod systemd;
 mod tiers;
+mod tokens;
 mod turns;
 mod types;
 mod wasm;

@@ -131,6 +131,7 @@ fn with_steps(steps: &[String]) -> String {
     include_str!("config.toml")
         .replace("# FIGURES OF service\n", &figures("service"))
         .replace("# FIGURES OF limits\n", &figures("limits"))
+        .replace("# FIGURES OF tokens\n", &figures("tokens"))
         .replace("[\"STEPS\"]", &format!("[{}]", listed.join(", ")))
 }
 
@@ -154,6 +155,7 @@ mod tests {
             .with_mode("w.toml", text, 0o600)
             .with_mode("whither.creds", "x", 0o600)
             .with("scripts/gpu.js", "(input) => undefined")
+            .with("jwks.json", include_str!("../../../tests/tokens/jwks.json"))
             .with("ca.pem", "x")
             .with("cert.pem", "x")
             .with_mode("key.pem", "x", 0o600);
@@ -177,14 +179,14 @@ mod tests {
     /// default.
     #[test]
     fn its_comments_are_settings() {
-        let ways_to_log_in = ["token", "user", "password", "nkey"];
+        let other_ways = ["token", "user", "password", "nkey", "secret_file"];
         let is_setting = |line: &str| {
             let key = line.split(" = ").next().unwrap_or_default();
-            line.contains(" = ") && !key.contains(' ') && !ways_to_log_in.contains(&key)
+            line.contains(" = ") && !key.contains(' ') && !other_ways.contains(&key)
         };
         let switched_on: String = text(&[])
             .lines()
-            .map(|line| match line.strip_prefix("# ").filter(|line| is_setting(line) || line.starts_with("[http]")) {
+            .map(|line| match line.strip_prefix("# ").filter(|line| is_setting(line) || line.starts_with('[')) {
                 Some(setting) => format!("{setting}\n"),
                 None => format!("{line}\n"),
             })
@@ -201,6 +203,7 @@ mod tests {
             (plain.chains.chains[0].reserve, plain.chains.chains[0].on_unplaceable)
         );
         assert_eq!(chain.require_services, ["launcher"]);
+        assert!(chain.verify_jwt && full.tokens.is_some() && plain.tokens.is_none());
         assert!(full.service.timezone != plain.service.timezone && switched_on.matches("\n# ").count() < 20);
     }
 

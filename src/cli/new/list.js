@@ -9,6 +9,7 @@
 //   input.action        what is asked for: 'session/start', 'user/login' or another name
 //   input.user          who asks: login, and sessions, which are this user's on all nodes
 //   input.userGroups    the user's groups; input.isManager and input.isAdmin are true or false
+//   input.claims        what the user's verified token says, where the config has [tokens]
 //   input.data          what the launcher says of the session that it will start
 //   input.time          hour, minute and weekday (0 is Sunday) in the time zone of the config
 //

@@ -45,7 +45,9 @@ impl SimulatedChain {
                 format!("{} is an executable; only scripts and built-ins can be simulated", Plain(&step.name));
             return Err(CommandExit::usage(message));
         }
-        Ok(Self { name: written.to_owned(), setup: settings::service(&config, Vec::new()) })
+        // The simulated requests have no tokens.
+        let setup = Setup { tokens: None, ..settings::service(&config, Vec::new()) };
+        Ok(Self { name: written.to_owned(), setup })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::explain::CostlyLines;
 use crate::model::{Arrangement, Change, Decision, LimitKind, Outcome};
 use crate::runner::ProgramSet;
 use crate::suite::CoverageBook;
+use crate::token::TokenVerifier;
 use crate::worker::blame::{BlameOutcome, judge};
 use crate::worker::{PlacementQuestion, SuspendedStep, WaitingDecision, WorkerAudience, WorkerCommand, WorkerInit};
 
@@ -20,6 +21,7 @@ use super::super::chains::Chains;
 use super::super::exit::CommandExit;
 use super::super::hired_worker::{HiredWorker, WorkerAnswer};
 use super::super::one_shot::{self, LazyRunner};
+use super::super::token::TokenRules;
 use super::cluster::TestCluster;
 
 /// What comes on top of all limits before a worker counts as lost.
@@ -39,6 +41,7 @@ const COVERAGE_FACTOR: u32 = 10;
 pub(super) struct TestWorker<'a> {
     birth: WorkerInit,
     programs: ProgramSet,
+    tokens: Option<Arc<TokenVerifier>>,
     base: &'a Path,
     book: &'a RefCell<CoverageBook>,
     worker: Option<HiredWorker>,
@@ -53,7 +56,7 @@ pub(super) struct TestWorker<'a> {
 impl<'a> TestWorker<'a> {
     /// A lab for `chains`, whose scripts lie below `base`; counts into `book` what of them runs, where `is_covered`.
     pub(super) fn new(chains: Chains, base: &'a Path, book: &'a RefCell<CoverageBook>, is_covered: bool) -> Self {
-        let Chains { set, mut limits, environment, programs } = chains;
+        let Chains { set, mut limits, environment, programs, tokens } = chains;
         let audience = if is_covered { WorkerAudience::Coverage } else { WorkerAudience::Person };
         if is_covered {
             limits.script_ms = limits.script_ms.saturating_mul(COVERAGE_FACTOR);
@@ -63,7 +66,7 @@ impl<'a> TestWorker<'a> {
         let birth = WorkerInit { set, arrangement: Arrangement::ById, limits, audience };
         let programs = ProgramSet::of(1, &birth.set, environment, programs);
         let (staged, since) = (Rc::default(), Vec::new());
-        Self { birth, programs, base, book, worker: None, staged, since, tickets: 0, counted_runs: 0 }
+        Self { birth, programs, tokens, base, book, worker: None, staged, since, tickets: 0, counted_runs: 0 }
     }
 
     /// Compiles the scripts.
@@ -77,6 +80,11 @@ impl<'a> TestWorker<'a> {
     /// The size of requests that the chains accept.
     pub(super) fn request_bytes(&self) -> usize {
         self.birth.limits.request_bytes
+    }
+
+    /// What decides about the tokens of requests.
+    pub(super) fn token_rules(&self) -> TokenRules<'_> {
+        TokenRules { tokens: self.tokens.as_deref(), set: &self.birth.set }
     }
 
     /// Sets up `cluster` in the place of the one before. Of the same cluster the worker is told only what takes back that

@@ -221,12 +221,14 @@ fn with_limits(set: &ChainSet, suite: &Suite) -> Chains {
             limits: settings::worker_limits(config),
             environment: settings::program_environment(&config.service.environment, &Default::default()),
             programs: settings::program_limits(config),
+            tokens: config.tokens.clone(),
         },
         None => Chains {
             set,
             limits: WorkerLimits::default(),
             environment: settings::program_environment(&[], &Default::default()),
             programs: crate::runner::ProgramLimits::default(),
+            tokens: None,
         },
     }
 }

@@ -18,6 +18,7 @@ use crate::worker::PlacementQuestion;
 use super::super::exit::CommandExit;
 use super::super::one_shot;
 use super::super::request;
+use super::super::token::{OwnClaims, with_token};
 use super::cluster::{ClusterShelf, TestCluster, drawn};
 use super::lab::TestWorker;
 
@@ -228,18 +229,18 @@ impl CaseTrials<'_, '_> {
             later => Dice::new(first, later, "request").bits(),
         };
         let now_ms = case.now_ms.or(cluster.now_ms).unwrap_or(DEFAULT_NOW_MS);
-        let text = Value::Object(fields).to_string();
         let empty = PlacementQuestion { decision: Arc::clone(id), ..request::blank(now_ms, seed) };
+        let refused = |failure| Box::new(one_shot::failed(&empty, cluster.len() as u64, failure));
+        // The claims of a test stand for those of a verified token: its author has no keys to sign one.
+        let fields = with_token(fields, self.lab.token_rules(), OwnClaims::Trusted, now_ms).map_err(refused)?;
+        let text = Value::Object(fields).to_string();
         match Request::parse(text.as_bytes(), self.lab.request_bytes(), "") {
             Ok(parsed) => {
                 let mut head = parsed.head().clone();
                 head.explain = detail == CaseDetail::Explained;
                 Ok(PlacementQuestion { head, request: text.into(), sequence, ..empty })
             }
-            Err(error) => {
-                let failure = Failure::new(FailureName::BadRequest, error.to_string());
-                Err(Box::new(one_shot::failed(&empty, cluster.len() as u64, failure)))
-            }
+            Err(error) => Err(refused(Failure::new(FailureName::BadRequest, error.to_string()))),
         }
     }
 }

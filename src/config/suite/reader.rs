@@ -85,7 +85,7 @@ impl SuiteReader<'_> {
             notes.at(&second.span, Problem::new(problem).help("leave one of them out"));
         }
         let limits = ScriptLimits::default();
-        let reader = chains::ChainsReader { base: self.base, files: self.files, limits: &limits };
+        let reader = chains::ChainsReader { base: self.base, files: self.files, limits: &limits, has_tokens: false };
         let action = defaults.action.as_deref().unwrap_or(DEFAULT_ACTION);
         let own = if root.get("steps").is_some() {
             vec![ChainSpec::new(action, reader.steps(root, notes))]
@@ -120,7 +120,7 @@ impl SuiteReader<'_> {
             return Vec::new();
         };
         let limits = ScriptLimits::default();
-        let reader = chains::ChainsReader { base: self.base, files: self.files, limits: &limits };
+        let reader = chains::ChainsReader { base: self.base, files: self.files, limits: &limits, has_tokens: false };
         let read = |(name, _, entry): &(&str, _, SectionEntry<'_>)| {
             let section = entry.section(&key::of("variants"), expected("", "variants"), notes)?;
             let chain = ChainSpec { steps: reader.steps(&section, notes), ..chain.clone() };

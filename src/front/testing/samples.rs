@@ -66,6 +66,7 @@ pub(in crate::front) fn setup_of(chains: Vec<ChainSpec>) -> Setup {
         recycle_requests: 1_000_000,
         recycle_bytes: 1 << 40,
         quarantine: QuarantineSettings { kills: 3, window_ms: 60_000, pause_ms: 10_000 },
+        tokens: None,
         strict_requests: false,
         queue: 1_000,
         reservation_ms: 60_000,

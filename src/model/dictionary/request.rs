@@ -16,7 +16,7 @@ const fn seen(path: &'static str, holds: Holds, about: &'static str) -> FieldDoc
 }
 
 /// The fields of a request. A requester may leave each of them out; a script finds those that are not optional here.
-pub const REQUEST: [FieldDoc; 27] = [
+pub const REQUEST: [FieldDoc; 28] = [
     sent(
         "id",
         Holds::Name(1, MAX_NAME_BYTES),
@@ -27,6 +27,11 @@ pub const REQUEST: [FieldDoc; 27] = [
     field("userGroups", Holds::List(ListElement::Text), "the groups of the user, as the requester says"),
     field("isManager", Holds::Flag, "whether the user is a manager, as the requester says"),
     field("isAdmin", Holds::Flag, "whether the user is an administrator, as the requester says"),
+    field(
+        "claims",
+        Holds::Open,
+        "what the verified token says of what `tokens.claims` lists; without `[tokens]` the requester's word",
+    ),
     field("local", Holds::Open, "the requester's own machine"),
     field(
         "local.serverId",

@@ -314,6 +314,7 @@ impl<'a> CapacityDay<'a> {
             | Effect::CoolDown { .. }
             | Effect::Reload(_)
             | Effect::Start(_)
+            | Effect::Verify(_)
             | Effect::LookSoon
             | Effect::BoundCoolDowns(_)
             | Effect::Show(_) => {}

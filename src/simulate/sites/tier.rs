@@ -244,6 +244,7 @@ impl FirstTier {
             | Effect::Assign(_)
             | Effect::Reload(_)
             | Effect::Start(_)
+            | Effect::Verify(_)
             | Effect::LookSoon
             | Effect::BoundCoolDowns(_)
             | Effect::Show(_) => {}
@@ -307,6 +308,7 @@ fn setup() -> Setup {
         recycle_requests: u64::MAX,
         recycle_bytes: u64::MAX,
         quarantine: QuarantineSettings { kills: 0, window_ms: 60_000, pause_ms: 10_000 },
+        tokens: None,
         strict_requests: false,
         queue: 1_000,
         reservation_ms: RESERVATION_MS,

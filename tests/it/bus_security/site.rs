@@ -1,5 +1,6 @@
 //! A site under the shipped server configs: a copy of them, passwords, and processes that log in with them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -178,6 +179,19 @@ impl Login {
     pub(crate) async fn may_not_hear(&self, subject: &str) {
         let _subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
         self.refused("subscription", subject).await;
+    }
+
+    /// Returns the subjects, in lower case, on which the server refused it to `publish`, or a `subscription`. The server
+    /// reads in order: once it has refused what nobody may do, it has judged everything before.
+    pub(crate) async fn refusals(&self, what: &str) -> BTreeSet<String> {
+        match what {
+            "publish" => self.may_not_publish("nobody.may.publish").await,
+            _ => self.may_not_hear("nobody.may.hear").await,
+        }
+        let words = format!("permissions violation for {what} to \"");
+        let complaints = self.complaints.lock().unwrap();
+        let subject = |said: &String| Some(said.split_once(&words)?.1.split('"').next()?.to_owned());
+        complaints.iter().filter_map(subject).collect()
     }
 
     async fn refused(&self, what: &str, subject: &str) {

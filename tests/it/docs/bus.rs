@@ -94,6 +94,7 @@ pub(crate) fn metrics() -> String {
     metrics.quarantined("SCRIPT", false);
     metrics.program_ended("SCRIPT");
     metrics.start_ended("OUTCOME");
+    metrics.token_judged("OUTCOME");
     metrics.bailed_out("SCRIPT", "CAUSE", 1);
     metrics.differed("SCRIPT", "CAUSE");
     let text = metrics.text();

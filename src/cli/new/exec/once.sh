@@ -12,6 +12,7 @@
 #   action                     what is asked for: "session/start", "user/login" or another name
 #   user                       who asks: login, and sessions, which are this user's on all nodes
 #   userGroups                 the user's groups; isManager and isAdmin are true or false
+#   claims                     what the user's verified token says, where the config has [tokens]
 #   data                       what the launcher says of the session that it will start
 #   now, time                  milliseconds since 1970; hour, minute and weekday (0 is Sunday) in the config's time zone
 #   sequence                   counts the requests of this action, for programs that rotate
