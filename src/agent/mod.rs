@@ -8,6 +8,7 @@
 mod cgroup;
 pub mod command;
 mod creations;
+pub mod facts;
 mod file_watch;
 pub mod health;
 pub mod logins;
@@ -42,6 +43,7 @@ use crate::nats::logs::{self, LogProcess};
 use crate::nats::{Bus, LinkState};
 use crate::pulse::Pulse;
 use creations::Creations;
+use facts::FactSource;
 use health::HealthSource;
 use metrics::MetricsFolder;
 use ping::StoredReport;
@@ -77,6 +79,8 @@ pub struct AgentSettings {
     pub sessions: Option<SessionsSource>,
     /// The folder of executables that print the node's metrics.
     pub metrics: Option<MetricsFolder>,
+    /// The countable facts whose counts are among the metrics.
+    pub facts: Vec<FactSource>,
     /// The starts of sessions on this node; `None` where this agent starts none.
     pub starts: Option<StartSettings>,
     /// The time between two reports when nothing changes.
@@ -293,6 +297,7 @@ impl Agent {
             None => format!("the sessions are not known: {lister} {fault}"),
         });
         let static_fault = static_data.fault.map(|fault| format!("the static data is old: {fault}"));
+        let (facts, unknown_facts) = facts::counts(&self.settings.facts, &metrics);
         let faults = sessions_fault.into_iter().chain(static_fault);
         report::compose(ReportParts {
             identity: &self.settings.identity,
@@ -302,14 +307,15 @@ impl Agent {
             metadata: &self.settings.metadata,
             static_data: self.settings.static_data.is_some().then_some(&*static_data.data),
             metrics: metrics.values(),
+            facts,
             metrics_stale: metrics.stale(),
-            warnings: faults.chain(metrics.warnings()).collect(),
+            warnings: faults.chain(metrics.warnings()).chain(unknown_facts).collect(),
         })
     }
 
-    /// Logs the reductions of the document, each once; the sources have logged their own faults already.
+    /// Logs the reductions of the document and the facts without a count, each once; the sources have logged their own faults already.
     fn warn(&mut self, document: &ReportDocument) {
-        for warning in document.warnings.iter().filter(|warning| report::is_reduction(warning)) {
+        for warning in document.warnings.iter().filter(|warning| is_news(warning)) {
             // The size in the text changes with every report.
             let kind = warning.split(':').next().unwrap_or_default();
             if !self.warned.iter().any(|known| known == kind) {
@@ -350,6 +356,11 @@ impl Agent {
             );
         }
     }
+}
+
+/// Whether `warning` is logged here: the sources have logged their own.
+fn is_news(warning: &str) -> bool {
+    report::is_reduction(warning) || facts::is_about_fact(warning)
 }
 
 /// Returns a name for a run of an agent that no other run has.
@@ -406,6 +417,7 @@ mod tests {
             static_data: None,
             sessions: None,
             metrics: None,
+            facts: Vec::new(),
             starts: None,
             interval: Duration::from_secs(15),
             liveness: Duration::from_secs(90),

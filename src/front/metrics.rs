@@ -1,7 +1,8 @@
 //! The metrics of the service, in Prometheus' text form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -75,6 +76,20 @@ struct StateLabel {
     state: &'static str,
 }
 
+/// The label of a countable fact.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FactLabel {
+    /// The name of the fact.
+    fact: String,
+}
+
+/// The label of a group of nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GroupLabel {
+    /// The name of the group; empty for nodes without any.
+    group: String,
+}
+
 /// The label of the build.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabel {
@@ -142,6 +157,17 @@ pub struct Metrics {
     starts: Family<OutcomeLabel, Counter>,
     /// Places that another replica claimed first, so that the decision was made again.
     pub lost_claims: Counter,
+    /// Units of countable facts that another replica took first.
+    pub lost_facts: Counter,
+    /// Requests whose needs could not be met when they were looked at.
+    pub refused_needs: Counter,
+    /// Units of countable facts: all, held, free.
+    fact_counts: [Family<FactLabel, Gauge<i64, AtomicI64>>; 3],
+    /// Places that are left on nodes that may be chosen, by group.
+    group_left: Family<GroupLabel, Gauge<i64, AtomicI64>>,
+    /// The facts and the groups that have such gauges.
+    shown_facts: Mutex<BTreeSet<String>>,
+    shown_groups: Mutex<BTreeSet<String>>,
     /// Requests that wait for a free node.
     waiting: Gauge<i64, AtomicI64>,
     /// Waiting requests that made way for a request of another user.
@@ -219,6 +245,12 @@ impl Metrics {
             starts: Family::default(),
             strange_requests: Counter::default(),
             lost_claims: Counter::default(),
+            lost_facts: Counter::default(),
+            refused_needs: Counter::default(),
+            fact_counts: [(); 3].map(|()| Family::default()),
+            group_left: Family::default(),
+            shown_facts: Mutex::default(),
+            shown_groups: Mutex::default(),
             waiting: Gauge::default(),
             displaced: Counter::default(),
             replicas: Gauge::default(),
@@ -271,6 +303,20 @@ impl Metrics {
         registry.register("starts", "Starts that were answered, by outcome", metrics.starts.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());
+        let about = "Requests whose units of a fact another replica took first";
+        registry.register("lost_facts", about, metrics.lost_facts.clone());
+        let about = "Requests whose needs could not be met, each time they were looked at";
+        registry.register("refused_needs", about, metrics.refused_needs.clone());
+        let abouts = [
+            ("fact_count", "Units of a countable fact that sessions may hold"),
+            ("fact_held", "Units of a countable fact that are held"),
+            ("fact_free", "Units of a countable fact that are free; 0 where nobody renewed the fact in time"),
+        ];
+        for ((name, about), family) in abouts.into_iter().zip(&metrics.fact_counts) {
+            registry.register(name, about, family.clone());
+        }
+        let about = "Places left on nodes that may be chosen and say how many sessions they take, by group";
+        registry.register("group_left", about, metrics.group_left.clone());
         registry.register("pending_requests", "Requests without an answer, by stage", metrics.pending.clone());
         registry.register("waiting", "Requests that wait for a free node", metrics.waiting.clone());
         registry.register("displaced", "Waiting requests that made way for others", metrics.displaced.clone());
@@ -395,6 +441,40 @@ impl Metrics {
             let count = counts.get(state).copied().unwrap_or_default();
             self.node_states.get_or_create(&StateLabel { state }).set(count as i64);
         }
+    }
+
+    /// Sets the units of the countable facts: all, held and free, by name. Facts that are not among them are gone.
+    pub fn facts<'f>(&self, facts: impl IntoIterator<Item = (&'f str, [u64; 3])>) {
+        let mut there = BTreeSet::new();
+        for (fact, figures) in facts {
+            let label = FactLabel { fact: fact.to_owned() };
+            for (family, figure) in self.fact_counts.iter().zip(figures) {
+                family.get_or_create(&label).set(i64::try_from(figure).unwrap_or(i64::MAX));
+            }
+            there.insert(label.fact);
+        }
+        let mut shown = self.shown_facts.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in shown.difference(&there).map(|fact| FactLabel { fact: fact.clone() }) {
+            for family in &self.fact_counts {
+                family.remove(&gone);
+            }
+        }
+        *shown = there;
+    }
+
+    /// Sets the places that are left, by group. Groups that are not among them are gone.
+    pub fn groups<'g>(&self, groups: impl IntoIterator<Item = (&'g str, u64)>) {
+        let mut there = BTreeSet::new();
+        for (group, left) in groups {
+            let label = GroupLabel { group: group.to_owned() };
+            self.group_left.get_or_create(&label).set(i64::try_from(left).unwrap_or(i64::MAX));
+            there.insert(label.group);
+        }
+        let mut shown = self.shown_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in shown.difference(&there).map(|group| GroupLabel { group: group.clone() }) {
+            self.group_left.remove(&gone);
+        }
+        *shown = there;
     }
 
     /// Sets whether `script` is in quarantine.

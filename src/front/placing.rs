@@ -8,7 +8,7 @@ use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::config::problem::{nearest, quoted};
 use crate::model::diagnosis::{DecisionPath, Search};
 use crate::model::head::{KNOWN_FIELDS, RequestSummary};
-use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
+use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Needs, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
@@ -50,7 +50,8 @@ impl Front {
         let payload = incoming.body();
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let summary = Request::summarize(payload, setup.birth.limits.request_bytes);
-        let RequestSummary { mut head, node: about, strange } = summary.map_err(|error| bad(error.to_string()))?;
+        let summary = summary.map_err(|error| bad(error.to_string()))?;
+        let RequestSummary { mut head, node: about, needs, has_facts, strange } = summary;
         let Some(chain) = setup.birth.set.get(&head.action) else {
             let known: Vec<_> = setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
             let message =
@@ -60,6 +61,7 @@ impl Front {
         let (queue, names) = (setup.queue, setup.birth.set.names);
         self.lifetime_ms(head.reservation_s)?;
         let warnings = self.warnings(&strange)?;
+        self.look_at_needs(&needs, &chain.action, chain.reserve)?;
         let reserves = chain.reserve && incoming.verb == Verb::Place;
         // All requests of the chain share the string.
         head.action = Arc::clone(&chain.action);
@@ -77,10 +79,14 @@ impl Front {
         {
             return Ok(());
         }
+        let request = match has_facts {
+            true => self.without_facts(text)?,
+            false => text.into(),
+        };
         let user: Arc<str> = names.key(&head.login).into();
         self.queues.entry(Arc::clone(&head.action)).or_default().enter(&user, &head.action, queue)?;
         let about = about.filter(|_| incoming.verb == Verb::Explain || head.explain);
-        self.enqueue(incoming.clone(), text.into(), head, about, Requester { key, user, warnings });
+        self.enqueue(incoming.clone(), request, head, about, Requester { key, user, warnings, needs });
         Ok(())
     }
 
@@ -108,7 +114,7 @@ impl Front {
         about: Option<Arc<str>>,
         requester: Requester,
     ) {
-        let Requester { key, user, warnings } = requester;
+        let Requester { key, user, warnings, needs } = requester;
         let (ticket, decision) = self.number();
         let purpose = if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place };
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
@@ -137,7 +143,7 @@ impl Front {
             narrated: false,
         };
         let waiting = vec![incoming.without_payload()];
-        let pending = Box::new(PendingRequest { key, warnings, ..PendingRequest::new(question, waiting, user) });
+        let pending = Box::new(PendingRequest { key, warnings, needs, ..PendingRequest::new(question, waiting, user) });
         self.requests.name(&pending);
         self.submit(pending);
     }
@@ -153,6 +159,10 @@ impl Front {
         if pending.question.from.is_none() {
             // A decision that is continued after a program sees no node that was freed since.
             pending.frees_seen = self.frees;
+            if let Some(failure) = self.shortage(&pending) {
+                return self.needs_unmet(pending, failure);
+            }
+            self.show_facts(&mut pending);
         }
         if pending.edition != self.workers.edition() && pending.question.from.is_some() {
             // No worker can continue the decision, and a new start would run the programs twice.
@@ -301,7 +311,9 @@ impl Front {
         );
         let reservation = chain.reserve.then(|| pending.question.reservation(&node));
         match reservation {
-            Some(reservation) if self.is_claimed(&node) => self.claim(slot, pending, reservation, reply),
+            Some(reservation) if self.is_claimed(&node) || !pending.needs.is_empty() => {
+                self.claim(slot, pending, reservation, reply)
+            }
             Some(reservation) => {
                 self.commit(Change::Reserve(reservation.clone()), slot);
                 self.placed(pending, Some(reservation), reply);
@@ -433,11 +445,12 @@ fn strange_field(name: &str) -> String {
     }
 }
 
-/// The identity of a requester, with the warnings about the request.
+/// The identity of a requester, with the warnings about the request and what the request needs.
 struct Requester {
     key: Option<RequestKey>,
     user: Arc<str>,
     warnings: Vec<String>,
+    needs: Needs,
 }
 
 /// The failure of a request whose chosen node was taken meanwhile each time.
