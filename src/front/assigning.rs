@@ -84,7 +84,8 @@ impl Front {
             Err(failure) => self.fail(&incoming, &failure),
             Ok(AssignmentChange { login, assignment, author, warnings }) => {
                 let user = self.user_key(&login);
-                self.order(Effect::Assign(AssignOrder { incoming, login, user, assignment, author, warnings }));
+                let order = AssignOrder { incoming, login, user, assignment, author, warnings };
+                self.order(Effect::Assign(Box::new(order)));
             }
         }
     }

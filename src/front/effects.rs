@@ -41,7 +41,7 @@ pub enum Effect {
     /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     Mark(MarkOrder),
     /// Write or remove the assignment of a user, and answer the administrator; followed by an event of the registry.
-    Assign(AssignOrder),
+    Assign(Box<AssignOrder>),
     /// Write a cool-down of a node after a start that failed there; followed by
     /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     CoolDown {

@@ -1,8 +1,7 @@
 //! The metrics of the service, in Prometheus' text form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -13,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::headroom::HeadroomFigures;
 use super::pending_request::PendingStage;
 use crate::nats::wire;
 
@@ -74,20 +74,6 @@ struct OutcomeLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabel {
     state: &'static str,
-}
-
-/// The label of a countable fact.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FactLabel {
-    /// The name of the fact.
-    fact: String,
-}
-
-/// The label of a group of nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct GroupLabel {
-    /// The name of the group; empty for nodes without any.
-    group: String,
 }
 
 /// The label of the build.
@@ -161,13 +147,8 @@ pub struct Metrics {
     pub lost_facts: Counter,
     /// Requests whose needs could not be met when they were looked at.
     pub refused_needs: Counter,
-    /// Units of countable facts: all, held, free.
-    fact_counts: [Family<FactLabel, Gauge<i64, AtomicI64>>; 3],
-    /// Places that are left on nodes that may be chosen, by group.
-    group_left: Family<GroupLabel, Gauge<i64, AtomicI64>>,
-    /// The facts and the groups that have such gauges.
-    shown_facts: Mutex<BTreeSet<String>>,
-    shown_groups: Mutex<BTreeSet<String>>,
+    /// What is left: units of countable facts, places by group.
+    pub headroom: HeadroomFigures,
     /// Requests that wait for a free node.
     waiting: Gauge<i64, AtomicI64>,
     /// Waiting requests that made way for a request of another user.
@@ -247,10 +228,7 @@ impl Metrics {
             lost_claims: Counter::default(),
             lost_facts: Counter::default(),
             refused_needs: Counter::default(),
-            fact_counts: [(); 3].map(|()| Family::default()),
-            group_left: Family::default(),
-            shown_facts: Mutex::default(),
-            shown_groups: Mutex::default(),
+            headroom: HeadroomFigures::default(),
             waiting: Gauge::default(),
             displaced: Counter::default(),
             replicas: Gauge::default(),
@@ -307,16 +285,7 @@ impl Metrics {
         registry.register("lost_facts", about, metrics.lost_facts.clone());
         let about = "Requests whose needs could not be met, each time they were looked at";
         registry.register("refused_needs", about, metrics.refused_needs.clone());
-        let abouts = [
-            ("fact_count", "Units of a countable fact that sessions may hold"),
-            ("fact_held", "Units of a countable fact that are held"),
-            ("fact_free", "Units of a countable fact that are free; 0 where nobody renewed the fact in time"),
-        ];
-        for ((name, about), family) in abouts.into_iter().zip(&metrics.fact_counts) {
-            registry.register(name, about, family.clone());
-        }
-        let about = "Places left on nodes that may be chosen and say how many sessions they take, by group";
-        registry.register("group_left", about, metrics.group_left.clone());
+        metrics.headroom.register(&mut registry);
         registry.register("pending_requests", "Requests without an answer, by stage", metrics.pending.clone());
         registry.register("waiting", "Requests that wait for a free node", metrics.waiting.clone());
         registry.register("displaced", "Waiting requests that made way for others", metrics.displaced.clone());
@@ -441,40 +410,6 @@ impl Metrics {
             let count = counts.get(state).copied().unwrap_or_default();
             self.node_states.get_or_create(&StateLabel { state }).set(count as i64);
         }
-    }
-
-    /// Sets the units of the countable facts: all, held and free, by name. Facts that are not among them are gone.
-    pub fn facts<'f>(&self, facts: impl IntoIterator<Item = (&'f str, [u64; 3])>) {
-        let mut there = BTreeSet::new();
-        for (fact, figures) in facts {
-            let label = FactLabel { fact: fact.to_owned() };
-            for (family, figure) in self.fact_counts.iter().zip(figures) {
-                family.get_or_create(&label).set(i64::try_from(figure).unwrap_or(i64::MAX));
-            }
-            there.insert(label.fact);
-        }
-        let mut shown = self.shown_facts.lock().unwrap_or_else(PoisonError::into_inner);
-        for gone in shown.difference(&there).map(|fact| FactLabel { fact: fact.clone() }) {
-            for family in &self.fact_counts {
-                family.remove(&gone);
-            }
-        }
-        *shown = there;
-    }
-
-    /// Sets the places that are left, by group. Groups that are not among them are gone.
-    pub fn groups<'g>(&self, groups: impl IntoIterator<Item = (&'g str, u64)>) {
-        let mut there = BTreeSet::new();
-        for (group, left) in groups {
-            let label = GroupLabel { group: group.to_owned() };
-            self.group_left.get_or_create(&label).set(i64::try_from(left).unwrap_or(i64::MAX));
-            there.insert(label.group);
-        }
-        let mut shown = self.shown_groups.lock().unwrap_or_else(PoisonError::into_inner);
-        for gone in shown.difference(&there).map(|group| GroupLabel { group: group.clone() }) {
-            self.group_left.remove(&gone);
-        }
-        *shown = there;
     }
 
     /// Sets whether `script` is in quarantine.

@@ -23,8 +23,6 @@ use super::placement_reply::PlacementReply;
 use super::task::Front;
 use super::view::NO_LIST;
 
-/// The most requests with the same id that may wait for a single answer.
-const MAX_TWINS: usize = 64;
 /// How long an explanation may search for what would have to differ: for that time, other requests of the chain wait.
 const MAX_SEARCH_US: u64 = 150_000;
 
@@ -185,28 +183,6 @@ impl Front {
                 self.submit(pending);
             }
         }
-    }
-
-    /// Answers a repeated request: from the ledger now, or together with the pending first request. Returns whether the
-    /// request was a repetition.
-    ///
-    /// # Errors
-    /// `overloaded`, where too many requests wait for that answer.
-    fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> Result<bool, Failure> {
-        let now_ms = self.now_ms();
-        if let Some(entry) = self.ledger.repeated(key) {
-            let body = entry.answer.body(entry.expires_ms.saturating_sub(now_ms));
-            self.reply(Outgoing::new(incoming, body, None));
-            return Ok(true);
-        }
-        let pending = self.requests.ticket_of(key).and_then(|ticket| self.requests.get_mut(ticket));
-        let Some(pending) = pending else { return Ok(false) };
-        if pending.waiting.len() >= MAX_TWINS {
-            let message = format!("{MAX_TWINS} requests with the id `{}` wait already", key.id);
-            return Err(Failure::new(FailureName::Overloaded, message));
-        }
-        pending.waiting.push(incoming.without_payload());
-        Ok(true)
     }
 
     /// Handles a decision of the worker in `slot`: commits the decision against the front's cluster, in the order of
@@ -372,17 +348,6 @@ impl Front {
         found_none && is_open && left_out()
     }
 
-    /// Answers `pending` with the placement that another replica made meanwhile for the same request; returns `pending`
-    /// where there is none.
-    pub(super) fn unless_placed_elsewhere(&mut self, mut pending: Box<PendingRequest>) -> Option<Box<PendingRequest>> {
-        let Some(entry) = pending.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(pending) };
-        // The explanation is of this replica's decision, and the reply of another.
-        pending.explanation = None;
-        let body = entry.answer.body(entry.expires_ms.saturating_sub(self.now_ms()));
-        self.conclude(&pending, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
-        None
-    }
-
     /// Returns the reason why the node cannot take the session by now, if any; the worker may not have seen the last
     /// changes.
     pub(super) fn refusal(&self, node: &str, chain: &ChainSpec, cooling: &CoolingPolicy) -> Option<LostReason> {
@@ -404,7 +369,12 @@ impl Front {
         self.conclude(&pending, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
     }
 
-    fn conclude(&mut self, pending: &PendingRequest, outcome: &'static str, reply: impl Fn(&Incoming) -> Outgoing) {
+    pub(super) fn conclude(
+        &mut self,
+        pending: &PendingRequest,
+        outcome: &'static str,
+        reply: impl Fn(&Incoming) -> Outgoing,
+    ) {
         self.requests.forget(pending);
         if pending.question.head.wait_ms > 0 {
             self.wait_is_over(&pending.question.head.action, pending.question.ticket, outcome == "placed");

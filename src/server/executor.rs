@@ -108,7 +108,7 @@ impl Executor {
             Effect::GiveFactBack(name, ids) => self.give_fact_back(name, ids),
             Effect::SetFact(order) => self.set_fact(order),
             Effect::Mark(order) => self.mark(order),
-            Effect::Assign(order) => self.assign(order),
+            Effect::Assign(order) => self.assign(*order),
             Effect::CoolDown { node, pause_ms, word } => self.cool_down(node, pause_ms, word),
             Effect::Start(start) => self.starts.begin(*start),
             Effect::Reload(request) => self.reload(request),

@@ -62,7 +62,7 @@ async fn a_fact_is_set_needed_listed_and_deleted() {
     let status = whither(&nats, &["status"]);
     assert!(status.code == Some(0) && status.stdout.contains("matlab"), "{status:?}");
     let told = whither(&nats, &["fact", "set", "matlab", "0", "--ttl", "3600"]);
-    assert_eq!(told.stdout, "matlab is 0, before 2, for 1 h\n", "{told:?}");
+    assert_eq!(told.stdout, "matlab is 0, before 2, for 1 h 0 min\n", "{told:?}");
     assert!(told.stderr.contains("1 are held: nothing is free"), "{told:?}");
     let beyond = place(&client, "cy", json!({"matlab": 1})).await;
     assert_eq!(error(&beyond), ("fact-exhausted", "the request needs 1 of `matlab`, of which there are 0 in all"));

@@ -85,7 +85,7 @@ fn the_unit_is_taken_in_the_bus_before_the_requester_is_answered() {
     assert_eq!(given_back(&mut harness), [("m".to_owned(), vec![asked.question.decision.to_string()])]);
     let (_, next) = taking(&mut harness, "bob");
     let over: Vec<_> = taken(&mut harness).remove(0).1.over.into_iter().collect();
-    assert_eq!(over, [asked.question.decision.clone()], "its hold may still be in the document");
+    assert_eq!(over, std::slice::from_ref(&asked.question.decision), "its hold may still be in the document");
     won(&mut harness, &next, 3, 1);
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::repeats::MAX_TWINS;
 use super::*;
 use crate::model::{Diagnosis, Marks};
 use crate::registry::RegistryEvent;

@@ -95,8 +95,8 @@ pub(crate) fn metrics() -> String {
     metrics.quarantined("SCRIPT", false);
     metrics.program_ended("SCRIPT");
     metrics.start_ended("OUTCOME");
-    metrics.facts([("FACT", [0, 0, 0])]);
-    metrics.groups([("GROUP", 0)]);
+    metrics.headroom.facts([("FACT", [0, 0, 0])]);
+    metrics.headroom.groups([("GROUP", 0)]);
     metrics.bailed_out("SCRIPT", "CAUSE", 1);
     metrics.differed("SCRIPT", "CAUSE");
     let text = metrics.text();
