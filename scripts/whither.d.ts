@@ -186,10 +186,14 @@ declare namespace Whither {
     wait_ms?: number;
     /** The life of the reservation, `service.reservation_max_s` at most, in seconds. May be absent. */
     reservation_s?: number;
+    /** How many units of which countable facts the session takes: `{"matlab": 1}`, at most 8 facts. May be absent. */
+    needs?: Needs;
     /** Whether the reply explains the decision. May be absent. */
     explain?: boolean;
     /** The node that an explanation is to tell about. May be absent. */
     node?: string;
+    /** The countable facts that are known, by name, each with `count`, `held` and `free`; filled by the service. */
+    facts: Facts;
     /** The time of the request, in Unix milliseconds. */
     now: number;
     /** The time of the request in the time zone of the config. */
@@ -228,6 +232,11 @@ declare namespace Whither {
 
   /** What is to be started; taken from `data` where the request has that alone, and the other way round. */
   interface Start {
+    [name: string]: any;
+  }
+
+  /** The countable facts that are known, by name, each with `count`, `held` and `free`; filled by the service. */
+  interface Facts {
     [name: string]: any;
   }
 

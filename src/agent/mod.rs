@@ -8,6 +8,7 @@
 mod cgroup;
 pub mod command;
 mod creations;
+pub mod facts;
 mod file_watch;
 pub mod health;
 pub mod logins;
@@ -231,6 +232,7 @@ impl Agent {
             None => format!("the sessions are not known: {lister} {fault}"),
         });
         let static_fault = static_data.fault.map(|fault| format!("the static data is old: {fault}"));
+        let (facts, unknown_facts) = facts::counts(&self.settings.facts, &metrics);
         let faults = sessions_fault.into_iter().chain(static_fault);
         report::compose(ReportParts {
             identity: &self.settings.identity,
@@ -240,14 +242,15 @@ impl Agent {
             metadata: &self.settings.metadata,
             static_data: self.settings.static_data.is_some().then_some(&*static_data.data),
             metrics: metrics.values(),
+            facts,
             metrics_stale: metrics.stale(),
-            warnings: faults.chain(metrics.warnings()).collect(),
+            warnings: faults.chain(metrics.warnings()).chain(unknown_facts).collect(),
         })
     }
 
-    /// Logs the reductions of the document, each once; the sources have logged their own faults already.
+    /// Logs the reductions of the document and the facts without a count, each once; the sources have logged their own faults already.
     fn warn(&mut self, document: &ReportDocument) {
-        for warning in document.warnings.iter().filter(|warning| report::is_reduction(warning)) {
+        for warning in document.warnings.iter().filter(|warning| is_news(warning)) {
             // The size in the text changes with every report.
             let kind = warning.split(':').next().unwrap_or_default();
             if !self.warned.iter().any(|known| known == kind) {
@@ -290,6 +293,11 @@ impl Agent {
     }
 }
 
+/// Whether `warning` is logged here: the sources have logged their own.
+fn is_news(warning: &str) -> bool {
+    report::is_reduction(warning) || facts::is_about_fact(warning)
+}
+
 /// Returns a name for a run of an agent that no other run has.
 fn random_run() -> Result<String, AgentError> {
     let mut bytes = [0; 8];
@@ -319,6 +327,7 @@ mod tests {
             static_data: None,
             sessions: None,
             metrics: None,
+            facts: Vec::new(),
             starts: None,
             interval: Duration::from_secs(15),
             liveness: Duration::from_secs(90),

@@ -61,6 +61,8 @@ pub struct ReportParts<'a> {
     pub static_data: Option<&'a Map<String, Value>>,
     /// The metrics, by name.
     pub metrics: Map<String, Value>,
+    /// The counts of countable facts, by name.
+    pub facts: Map<String, Value>,
     /// The stale metrics, each with the reason.
     pub metrics_stale: Map<String, Value>,
     /// The warnings for the administrator about this report.
@@ -148,6 +150,9 @@ fn document(parts: &ReportParts<'_>, sessions: Value) -> Value {
             "warnings": parts.warnings,
         },
     });
+    if let Some(agent) = node.get_mut("agent").and_then(Value::as_object_mut).filter(|_| !parts.facts.is_empty()) {
+        agent.insert("facts".to_owned(), Value::Object(parts.facts.clone()));
+    }
     if let Some(data) = data.as_object_mut().filter(|_| !sessions.is_null()) {
         data.insert("sessions".to_owned(), sessions);
     }
@@ -193,6 +198,7 @@ mod tests {
             metadata: &metadata,
             static_data: Some(&static_data),
             metrics: Map::from_iter([("gpu".to_owned(), json!({"free": 3}))]),
+            facts: Map::new(),
             metrics_stale: Map::new(),
             warnings: Vec::new(),
         };
@@ -250,6 +256,7 @@ mod tests {
             metadata: &metadata,
             static_data: Some(&static_data),
             metrics: large(16_000),
+            facts: Map::new(),
             metrics_stale: Map::new(),
             warnings: vec![],
         };
@@ -270,6 +277,7 @@ mod tests {
             metadata: &metadata,
             static_data: None,
             metrics: Map::new(),
+            facts: Map::new(),
             metrics_stale: Map::new(),
             warnings: vec![],
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::facts::FactSource;
 use super::metrics::MetricsFolder;
 use super::report::{NodeIdentity, Unreportable};
 use super::sessions::SessionsSource;
@@ -28,6 +29,8 @@ pub struct AgentSettings {
     pub sessions: Option<SessionsSource>,
     /// The folder of executables that print the node's metrics.
     pub metrics: Option<MetricsFolder>,
+    /// The countable facts whose counts are among the metrics.
+    pub facts: Vec<FactSource>,
     /// The starts of sessions on this node; `None` where this agent starts none.
     pub starts: Option<StartSettings>,
     /// The time between two reports when nothing changes.

@@ -37,6 +37,8 @@ const REQUEST: &[(&str, KnownKind)] = &[
     ("local", KnownKind::One(Thing::Local)),
     ("data", KnownKind::Open),
     ("params", KnownKind::One(Thing::Params)),
+    ("needs", KnownKind::Open),
+    ("facts", KnownKind::Open),
     ("now", KnownKind::Count(Measure::Plain)),
     ("time", KnownKind::One(Thing::Time)),
     ("sequence", KnownKind::Count(Measure::Plain)),

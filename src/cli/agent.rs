@@ -12,12 +12,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::agent::facts::FactSource;
 use crate::agent::logins::LoginRecord;
 use crate::agent::metrics::MetricsFolder;
 use crate::agent::report::NodeIdentity;
 use crate::agent::sessions::{Lister, SessionsSource};
 use crate::agent::{Agent, AgentError, AgentSettings, health, metadata};
 use crate::config::{Config, Namespace, figure};
+use crate::model::report::MAX_FED_FACTS;
 use crate::nats::{Bus, Connection};
 use crate::plain::Plain;
 use crate::pulse::{self, Pulse};
@@ -95,6 +97,10 @@ pub struct AgentArgs {
     /// How long each of them may take
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     metrics_limit: Duration,
+    /// A countable fact whose count is a number among the metrics, as in matlab=flexlm.total; repeatable, 16 at most. The
+    /// service believes the count for four intervals
+    #[arg(long = "fact", value_name = "NAME=METRIC.MEMBER", requires = "metrics")]
+    facts: Vec<FactSource>,
     /// Print the node's document and end; needs no NATS
     #[arg(long)]
     once: bool,
@@ -202,6 +208,7 @@ impl AgentArgs {
             static_data: self.static_data.clone(),
             sessions,
             metrics,
+            facts: fed(&self.facts)?,
             starts: self.starts.settings()?,
             interval: self.interval,
             liveness: {
@@ -210,6 +217,21 @@ impl AgentArgs {
             },
             keeping: config.map(|config| config.nats.keeping).unwrap_or_default(),
         })
+    }
+}
+
+/// Returns the facts of the command line.
+///
+/// # Errors
+/// A fact that is named twice, or more facts than a node may feed.
+fn fed(facts: &[FactSource]) -> Result<Vec<FactSource>, CommandExit> {
+    if facts.len() > MAX_FED_FACTS {
+        return Err(CommandExit::usage(format!("--fact: {} facts, at most {MAX_FED_FACTS} of a node", facts.len())));
+    }
+    let twice = facts.iter().enumerate().find(|(at, fact)| facts.iter().take(*at).any(|other| other.name == fact.name));
+    match twice {
+        Some((_, fact)) => Err(CommandExit::usage(format!("--fact {}: named twice", fact.name))),
+        None => Ok(facts.to_vec()),
     }
 }
 

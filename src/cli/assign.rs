@@ -31,7 +31,7 @@ pub struct AssignArgs {
     user: String,
     /// The node's id
     node: String,
-    /// Why; shown in `whither assignments`
+    /// Why; shown in `whither assignments` and `whither nodes history`
     #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
     /// Assign also to a node that the cluster does not have, as one that is to come
@@ -46,6 +46,9 @@ pub struct AssignArgs {
 pub struct UnassignArgs {
     /// The user's login
     user: String,
+    /// Why; shown in `whither nodes history`
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -84,7 +87,8 @@ pub fn assign(args: &AssignArgs) -> Result<(), CommandExit> {
 /// A request that failed, or an answer that cannot be printed.
 pub fn unassign(args: &UnassignArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
-        let answer = ask(&bus, namespace.unassign(), &json!({"user": args.user})).await?;
+        let body = json!({"user": args.user, "reason": args.reason, "by": whoami()});
+        let answer = ask(&bus, namespace.unassign(), &body).await?;
         match text(&answer, "before") {
             before if before.is_empty() => output::answer(format_args!("{} was not assigned", Plain(&args.user))),
             before => {

@@ -25,7 +25,7 @@ pub const CODES: [(u8, &str); 8] = [
     (0, "done: placed, where a placement was asked for"),
     (OTHER, "anything else"),
     (USAGE, "the command line, the config or an input file is wrong or cannot be read"),
-    (NO_NODE, "no node"),
+    (NO_NODE, "no node, or none free of a countable fact"),
     (SCRIPT, "a script's fault"),
     (LIMIT, "a script passed a limit"),
     (
@@ -92,9 +92,10 @@ pub const fn code(name: FailureName) -> u8 {
     match name {
         FailureName::BadRequest
         | FailureName::UnknownAction
+        | FailureName::UnknownFact
         | FailureName::TokenExpired
         | FailureName::TokenRefused => USAGE,
-        FailureName::NoNode => NO_NODE,
+        FailureName::NoNode | FailureName::FactExhausted => NO_NODE,
         FailureName::ScriptError
         | FailureName::BadVerdict
         | FailureName::UnknownNode

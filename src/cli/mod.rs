@@ -28,6 +28,8 @@ pub mod exit;
 #[cfg(feature = "service")]
 pub mod explain;
 #[cfg(feature = "service")]
+pub mod fact;
+#[cfg(feature = "service")]
 pub mod fastx;
 #[cfg(feature = "service")]
 mod hired_worker;

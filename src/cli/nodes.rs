@@ -12,9 +12,11 @@ use super::exit::{self, CommandExit};
 use super::remote::{RemoteArgs, ask};
 use super::{output, table};
 
+mod cordon;
 mod list;
 mod ping;
 
+pub use cordon::{CordonCommandArgs, cordon};
 use list::Listed;
 
 /// Lines of history that are shown where no number is given.
@@ -68,7 +70,7 @@ struct Listing {
     remote: RemoteArgs,
 }
 
-/// Take a node out of service for new sessions, or put it back.
+/// The node and the reason of a mark.
 #[derive(Debug, Args)]
 pub struct CordonArgs {
     /// The node's id
@@ -103,11 +105,16 @@ pub fn run(args: &NodesArgs) -> Result<(), CommandExit> {
     }
 }
 
-/// Runs `whither cordon` or `whither uncordon`.
+/// Runs `whither uncordon`.
 ///
 /// # Errors
 /// A request that failed, or an answer that cannot be printed.
-pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), CommandExit> {
+pub fn uncordon(args: &CordonArgs) -> Result<(), CommandExit> {
+    mark(args, Namespace::uncordon)
+}
+
+/// Has a node marked, and says so.
+fn mark(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
         let answer = ask(&bus, subject(&namespace), &body).await?;
@@ -156,7 +163,8 @@ async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_js
     let mut rows = table::table(&["when", "what", "by", "why"]);
     for kept in &records {
         let when = jiff::Timestamp::from_millisecond(kept.at_ms).map(|at| at.to_string()).unwrap_or_default();
-        let what = json!(kept.record.event).as_str().unwrap_or_default().to_owned();
+        let event = json!(kept.record.event);
+        let what = format!("{} {}", event.as_str().unwrap_or_default(), kept.record.user).trim_end().to_owned();
         rows.add_row(table::row([when, what, kept.record.by.clone(), kept.record.reason.clone()]));
     }
     output::answer(rows)

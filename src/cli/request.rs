@@ -37,6 +37,9 @@ pub struct RequestArgs {
     /// A value of the request's `data`; repeatable. The value is JSON where it reads as such
     #[arg(long, value_name = "KEY=VALUE")]
     data: Vec<String>,
+    /// Units of a countable fact that the session takes, in the request's `needs`; repeatable
+    #[arg(long = "need", value_name = "FACT=NUMBER")]
+    needs: Vec<String>,
 }
 
 impl RequestArgs {
@@ -76,6 +79,15 @@ impl RequestArgs {
             let entry = request.entry("data").or_insert_with(|| json!({}));
             if let Some(data) = entry.as_object_mut() {
                 data.insert(key.to_owned(), value);
+            }
+        }
+        for pair in &self.needs {
+            let usage = || CommandExit::usage(format!("--need {pair}: expected FACT=NUMBER, such as matlab=1"));
+            let (fact, number) = pair.split_once('=').ok_or_else(usage)?;
+            let number: u64 = number.parse().map_err(|_| usage())?;
+            let entry = request.entry("needs").or_insert_with(|| json!({}));
+            if let Some(needs) = entry.as_object_mut() {
+                needs.insert(fact.to_owned(), json!(number));
             }
         }
         Ok(request)

@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::Namespace;
 use crate::runner;
 use crate::worker::child;
 
 use super::exit::CommandExit;
 use super::{
-    agent, assign, bench, check, completions, demo, drain, explain, fastx, import, logs, man, new, nodes, place,
+    agent, assign, bench, check, completions, demo, drain, explain, fact, fastx, import, logs, man, new, nodes, place,
     reload, requests, rules, serve, simulate, start, status, test, types,
 };
 
@@ -45,14 +44,14 @@ enum Command {
     Logs(logs::LogsArgs),
     LogLevel(logs::LogLevelArgs),
     Nodes(nodes::NodesArgs),
-    /// Take a node out of service for new sessions
-    Cordon(nodes::CordonArgs),
+    Cordon(nodes::CordonCommandArgs),
     /// Put a node back into service
     Uncordon(nodes::CordonArgs),
     Drain(drain::DrainArgs),
     Assign(assign::AssignArgs),
     Unassign(assign::UnassignArgs),
     Assignments(assign::AssignmentsArgs),
+    Fact(fact::FactArgs),
     Waiting(requests::WaitingArgs),
     Cancel(requests::CancelArgs),
     Reload(reload::ReloadArgs),
@@ -105,12 +104,13 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Logs(args) => logs::run(&args),
         Command::LogLevel(args) => logs::level(&args),
         Command::Nodes(args) => nodes::run(&args),
-        Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
-        Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
+        Command::Cordon(args) => nodes::cordon(&args),
+        Command::Uncordon(args) => nodes::uncordon(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Assign(args) => assign::assign(&args),
         Command::Unassign(args) => assign::unassign(&args),
         Command::Assignments(args) => assign::assignments(&args),
+        Command::Fact(args) => fact::run(&args),
         Command::Waiting(args) => requests::waiting(&args),
         Command::Cancel(args) => requests::cancel(&args),
         Command::Reload(args) => reload::run(&args),

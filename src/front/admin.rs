@@ -15,6 +15,7 @@ use crate::registry::mark::MarkAuthor;
 use super::assigning::AssignmentPage;
 use super::cancel::WaitingPage;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
+use super::facts::FactQuery;
 use super::status::StatusQuery;
 use super::task::Front;
 
@@ -48,6 +49,9 @@ struct Cordon {
     /// Whether the node is to be emptied.
     #[serde(default)]
     drain: bool,
+    /// Whether nothing is to be changed, and only told what would be left.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// A request to accept a node, or to forget one.
@@ -89,6 +93,8 @@ impl Front {
             },
             Verb::Assign | Verb::Unassign => return self.assign(incoming),
             Verb::Assignments => read(&incoming).map(|page: AssignmentPage| self.assigned(&page)),
+            Verb::FactSet | Verb::FactDelete => return self.order_fact(incoming),
+            Verb::Facts => read(&incoming).map(|query: FactQuery| self.listed_facts(&query)),
             Verb::Reload => return self.reload(incoming),
             Verb::Decision => return self.recorded(&incoming),
         };
@@ -137,6 +143,16 @@ impl Front {
         if cordon.drain && !cordoned {
             let message = "`drain` goes with a cordon; an uncordon ends a drain";
             return self.fail(&incoming, &Failure::new(FailureName::BadRequest, message));
+        }
+        if cordon.dry_run {
+            let told = match cordoned {
+                true => self.outlook(&cordon.node),
+                false => Err(Failure::new(FailureName::BadRequest, "`dry_run` goes with a cordon")),
+            };
+            return match told {
+                Ok(outlook) => self.reply(Outgoing::new(&incoming, json!(outlook).to_string().into(), None)),
+                Err(failure) => self.fail(&incoming, &failure),
+            };
         }
         if cordoned && self.cluster.find(&cordon.node).is_none() {
             let message = format!("the cluster has no node `{}`", cordon.node);

@@ -43,6 +43,21 @@ struct AssignRequest {
 #[serde(deny_unknown_fields)]
 struct UnassignRequest {
     user: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    by: String,
+}
+
+/// A change of an assignment that an administrator orders.
+#[derive(Debug)]
+struct AssignmentChange {
+    /// The user, as the administrator wrote the name.
+    login: String,
+    /// The assignment; `None` where the assignment is taken back.
+    assignment: Option<Assignment>,
+    author: MarkAuthor,
+    warnings: Vec<String>,
 }
 
 /// A page of assignments, as asked for.
@@ -63,19 +78,27 @@ impl Front {
     pub(super) fn assign(&mut self, incoming: Incoming) {
         let order = match incoming.verb {
             Verb::Assign => self.assignment(&incoming),
-            _ => read(&incoming).map(|request: UnassignRequest| (request.user, None, Vec::new())),
+            _ => self.unassignment(&incoming),
         };
         match order {
             Err(failure) => self.fail(&incoming, &failure),
-            Ok((login, assignment, warnings)) => {
+            Ok(AssignmentChange { login, assignment, author, warnings }) => {
                 let user = self.user_key(&login);
-                self.order(Effect::Assign(AssignOrder { incoming, login, user, assignment, warnings }));
+                let order = AssignOrder { incoming, login, user, assignment, author, warnings };
+                self.order(Effect::Assign(Box::new(order)));
             }
         }
     }
 
-    /// Reads the assignment that is asked for, with the user and the warnings about it.
-    fn assignment(&self, incoming: &Incoming) -> Result<(String, Option<Assignment>, Vec<String>), Failure> {
+    /// Reads the assignment that is to be taken back.
+    fn unassignment(&self, incoming: &Incoming) -> Result<AssignmentChange, Failure> {
+        let UnassignRequest { user: login, reason, by } = read(incoming)?;
+        let author = MarkAuthor { by, at_ms: self.now.unix_ms, reason };
+        Ok(AssignmentChange { login, assignment: None, author, warnings: Vec::new() })
+    }
+
+    /// Reads the assignment that is asked for, with the warnings about the assignment.
+    fn assignment(&self, incoming: &Incoming) -> Result<AssignmentChange, Failure> {
         let AssignRequest { user, node, reason, by, force } = read(incoming)?;
         let mut warnings = Vec::new();
         if self.cluster.find(&node).is_none() {
@@ -94,8 +117,8 @@ impl Front {
         }
         warnings.extend(self.sessions_elsewhere(&user, &node));
         let author = MarkAuthor { by, at_ms: self.now.unix_ms, reason };
-        let assignment = Assignment { user: user.clone(), node, author, ..Assignment::default() };
-        Ok((user, Some(assignment), warnings))
+        let assignment = Assignment { user: user.clone(), node, author: author.clone(), ..Assignment::default() };
+        Ok(AssignmentChange { login: user, assignment: Some(assignment), author, warnings })
     }
 
     /// Returns the page of assignments that is asked for.

@@ -103,6 +103,25 @@ impl Census {
         }
     }
 
+    /// Returns the capacity of all nodes together, under no name.
+    pub(super) fn total(&self) -> GroupCapacity {
+        self.groups.values().fold(GroupCapacity::default(), |sum, group| GroupCapacity {
+            group: "".into(),
+            nodes: sum.nodes + group.nodes,
+            ready: sum.ready + group.ready,
+            sessions: sum.sessions + group.sessions,
+            reservations: sum.reservations + group.reservations,
+            max: sum.max.saturating_add(group.max),
+            left: sum.left.saturating_add(group.left),
+            unlimited: sum.unlimited + group.unlimited,
+        })
+    }
+
+    /// Returns the capacity of the group `name`.
+    pub(super) fn group(&self, name: &str) -> GroupCapacity {
+        self.groups.get(name).cloned().unwrap_or_default()
+    }
+
     /// Returns the number of groups, and the capacity of the first of them by name.
     pub(super) fn capacity(&self) -> (usize, Vec<GroupCapacity>) {
         (self.groups.len(), self.groups.values().take(MAX_GROUPS).cloned().collect())

@@ -1,4 +1,5 @@
-//! Claims: places that are taken in the bus before the requester is answered, where the capacity of nodes is strict.
+//! Claims: places that are taken in the bus before the requester is answered, where the capacity of nodes is strict; after
+//! the place, the countable facts that the request needs, strict or not.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ const NODES_AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub(super) struct PendingClaims {
     /// The requests whose places are being claimed, by reservation.
-    open: BTreeMap<Arc<str>, Ticket>,
+    pub(super) open: BTreeMap<Arc<str>, Ticket>,
     /// The reservations that are over, by node, with the time from which on no replica counts them.
     over: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     /// The entries of `over` in the order in which they are forgotten: time, node, reservation.
@@ -68,8 +69,8 @@ impl Front {
         self.workers.setup().is_strict && self.cluster.get(node).is_some_and(limited)
     }
 
-    /// Claims the place that `pending` was decided to get. The place counts here from now on, so that nothing else is
-    /// decided to get the same place; the result of the claim comes later.
+    /// Claims the place that `pending` was decided to get, and what the request needs. Both count here from now on, so that
+    /// nothing else is decided to get the same; the result of the claim comes later.
     pub(super) fn claim(
         &mut self,
         slot: usize,
@@ -81,10 +82,22 @@ impl Front {
             // The decision may rest on an outdated view.
             return self.hold_back(slot, pending, reply.decided_by);
         }
+        if let Some(failure) = self.shortage(&pending) {
+            self.workers.undo(slot, Change::Release(Arc::clone(&reservation.id)));
+            return self.needs_unmet(pending, failure);
+        }
         let node = Arc::clone(&reservation.node);
-        let Some(claim) = self.what_is_known(&node, &reservation.id) else { return };
+        let place = match self.is_claimed(&node) {
+            true => match self.what_is_known(&node, &reservation.id) {
+                Some(claim) => Some(claim),
+                None => return,
+            },
+            false => None,
+        };
         self.commit(Change::Reserve(reservation.clone()), slot);
+        self.facts.open(&reservation.id, &pending.needs);
         let ticket = pending.question.ticket;
+        let Some(claim) = place else { return self.take_facts(pending, reservation, reply) };
         self.claims.open.insert(Arc::clone(&reservation.id), ticket);
         self.requests.put(pending, PendingStage::Claiming(Box::new(Claiming { reservation, reply })));
         match self.bus {
@@ -112,23 +125,14 @@ impl Front {
         let Some((mut pending, Claiming { reservation, reply })) = self.requests.take_claiming(ticket) else { return };
         self.claims.open.remove(&reservation.id);
         match claimed {
-            Ok(Claimed::Won) if pending.is_late(self.now.unix_ms) => {
-                self.give_back(reservation);
-                self.metrics.past_deadline.inc();
-                let message = "the deadline passed while the place was claimed";
-                self.give_up(pending, &Failure::new(FailureName::Overloaded, message));
+            Ok(Claimed::Won) if pending.needs.is_empty() || pending.is_late(self.now.unix_ms) => {
+                self.won(pending, reservation, reply);
             }
-            Ok(Claimed::Won) => match self.outdated(&pending, &reply) {
-                // Another replica may have reported meanwhile a placement under the same id.
-                None => match self.unless_placed_elsewhere(pending) {
-                    Some(pending) => self.placed(pending, Some(reservation), reply),
-                    None => self.give_back(reservation),
-                },
-                Some(reason) => {
-                    self.give_back(reservation);
-                    self.decide_anew(pending, &reply.node, reason);
-                }
-            },
+            Ok(Claimed::Won) => {
+                // The place counts as claimed until the facts are taken, too.
+                self.claims.open.insert(Arc::clone(&reservation.id), ticket);
+                self.take_facts(pending, reservation, reply);
+            }
             Ok(Claimed::Full(taken)) => {
                 self.metrics.lost_claims.inc();
                 self.was_not_had(&reservation.id);
@@ -155,6 +159,26 @@ impl Front {
         }
     }
 
+    /// Concludes the claim of `pending`, which has its place and what it needs.
+    pub(super) fn won(&mut self, mut pending: Box<PendingRequest>, reservation: Reservation, reply: PlacementReply) {
+        if pending.is_late(self.now.unix_ms) {
+            self.give_back(reservation);
+            self.metrics.past_deadline.inc();
+            let message = "the deadline passed while the place was claimed";
+            return self.give_up(pending, &Failure::new(FailureName::Overloaded, message));
+        }
+        if let Some(reason) = self.outdated(&pending, &reply) {
+            self.give_back(reservation);
+            return self.decide_anew(pending, &reply.node, reason);
+        }
+        // Another replica may have reported meanwhile a placement under the same id.
+        pending = match self.unless_placed_elsewhere(pending) {
+            Some(pending) => pending,
+            None => return self.give_back(reservation),
+        };
+        self.placed(pending, Some(reservation), reply);
+    }
+
     /// Returns the change of a placement's node during the claim by which the node is not to be used, or `None`.
     fn outdated(&self, pending: &PendingRequest, reply: &PlacementReply) -> Option<LostReason> {
         let birth = &self.workers.setup().birth;
@@ -164,15 +188,31 @@ impl Front {
         self.refusal(&reply.node, chain, &pending.question.cooling).filter(|reason| !own(reason))
     }
 
-    /// Gives back the place of `reservation`, which no requester was told of.
+    /// Gives back the place of `reservation`, which no requester was told of, and what the reservation holds.
     fn give_back(&mut self, Reservation { id, node, .. }: Reservation) {
+        self.end_hold(&id, ReservationEnd::Released, false);
         self.change(Change::Release(Arc::clone(&id)));
-        self.write_off(&node, [id].into());
+        self.write_off_claim(&node, id);
+    }
+
+    /// Gives back the place of `reservation`, which did not get what its request needs. Waiting requests are not asked
+    /// again for that, as in [`Front::was_not_had`].
+    pub(super) fn give_place_back(&mut self, Reservation { id, node, .. }: Reservation) {
+        self.claims.open.remove(&id);
+        self.was_not_had(&id);
+        self.write_off_claim(&node, id);
+    }
+
+    fn write_off_claim(&mut self, node: &Arc<str>, id: Arc<str>) {
+        if self.workers.setup().is_strict {
+            self.write_off(node, [id].into());
+        }
     }
 
     /// Ends the reservation `id`, whose place was not won. Waiting requests are not asked again for that: they would
     /// claim the same place and lose the claim too, again and again.
     fn was_not_had(&mut self, id: &Arc<str>) {
+        self.facts.close(id);
         let frees = self.frees;
         self.change(Change::Release(Arc::clone(id)));
         self.frees = frees;
@@ -241,9 +281,10 @@ impl Front {
         }
     }
 
-    /// Ends the claim of `entry`, which is over: at once, or, where a report has shown the session, when every replica
+    /// Ends what `entry`, which is over, holds of facts, and its claim: at once, or, where a report has shown the session, when every replica
     /// has seen that report. Where another replica is `told`, that replica writes the claim off.
     pub(super) fn end_claim(&mut self, entry: &LedgerEntry<PlacementReply>, end: ReservationEnd, told: bool) {
+        self.end_hold(&entry.reservation.id, end, told || (!entry.own && end == ReservationEnd::Expired));
         if !self.workers.setup().is_strict {
             return;
         }

@@ -10,6 +10,7 @@ use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::PeerMessage;
 use crate::registry::assignments::Assignment;
 use crate::registry::claims::Claim;
+use crate::registry::facts::{FactClaim, FactSetting};
 use crate::registry::mark::MarkAuthor;
 use crate::worker::Ticket;
 use crate::worker::WorkerInit;
@@ -31,11 +32,17 @@ pub enum Effect {
     Claim(Ticket, Claim),
     /// Write off the claims of these reservations, on this node.
     WriteOff(Arc<str>, BTreeSet<Arc<str>>),
+    /// Take countable facts in the bus; answered by [`FrontEvent::FactsTaken`](super::FrontEvent::FactsTaken) with the ticket.
+    TakeFacts(Ticket, FactClaim),
+    /// Remove what these reservations hold of this fact.
+    GiveFactBack(Arc<str>, BTreeSet<Arc<str>>),
+    /// Set or delete a countable fact, and answer the administrator, if one asked; followed by an event of the registry.
+    SetFact(FactOrder),
     /// Write the mark that an administrator orders for a node, and answer the administrator; followed by
     /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     Mark(MarkOrder),
     /// Write or remove the assignment of a user, and answer the administrator; followed by an event of the registry.
-    Assign(AssignOrder),
+    Assign(Box<AssignOrder>),
     /// Write a cool-down of a node after a start that failed there; followed by
     /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     CoolDown {
@@ -104,8 +111,21 @@ pub struct AssignOrder {
     pub user: Arc<str>,
     /// The assignment; `None` where the assignment is taken back.
     pub assignment: Option<Assignment>,
+    /// The author, the time and the reason.
+    pub author: MarkAuthor,
     /// The warnings for the administrator.
     pub warnings: Vec<String>,
+}
+
+/// The order to set or delete a countable fact.
+#[derive(Debug)]
+pub struct FactOrder {
+    /// The request, to be answered when the fact is written; `None` where a node's report is the reason.
+    pub incoming: Option<Incoming>,
+    /// The name of the fact.
+    pub name: Arc<str>,
+    /// What is set; `None` where the fact is deleted.
+    pub setting: Option<FactSetting>,
 }
 
 /// The mark that an administrator orders for a node.

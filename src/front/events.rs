@@ -11,6 +11,7 @@ use crate::nats::message::Incoming;
 use crate::registry::RegistryEvent;
 use crate::registry::claims::Claimed;
 use crate::registry::documents::StoreError;
+use crate::registry::facts::FactsTaken;
 use crate::registry::ledger::LedgerRules;
 use crate::runner::{ProgramLimits, RunnerEvent};
 use crate::token::TokenVerifier;
@@ -48,6 +49,8 @@ pub enum FrontEvent {
     Claimed(Ticket, Result<Claimed, StoreError>),
     /// The end of the verification of a token.
     Token(TokenVerdict),
+    /// The result of taking the countable facts that this question's request needs.
+    FactsTaken(Ticket, Result<FactsTaken, StoreError>),
     /// The requester was gone when the reply with this reservation was offered.
     Untaken(Arc<str>),
     /// The result of a test whether NATS keeps a client that is frozen for long.

@@ -7,8 +7,8 @@ use crate::chain::Purpose;
 use crate::chain::eligibility::CoolingPolicy;
 use crate::config::problem::{nearest, quoted};
 use crate::model::head::{KNOWN_FIELDS, RequestSummary};
-use crate::model::{Failure, FailureName, Head, Request};
-use crate::nats::message::{Incoming, Outgoing, Verb};
+use crate::model::{Failure, FailureName, Head, Needs, Request};
+use crate::nats::message::{Incoming, Verb};
 use crate::registry::ledger::RequestKey;
 use crate::worker::{PlacementQuestion, Ticket};
 
@@ -16,8 +16,6 @@ use super::pending_request::{PendingRequest, PendingStage};
 use super::task::Front;
 use super::view::NO_LIST;
 
-/// The most requests with the same id that may wait for a single answer.
-pub(super) const MAX_TWINS: usize = 64;
 /// How long an explanation may search for what would have to differ: for that time, other requests of the chain wait.
 const MAX_SEARCH_US: u64 = 150_000;
 
@@ -43,7 +41,8 @@ impl Front {
         let payload = incoming.body();
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let summary = Request::summarize(payload, setup.birth.limits.request_bytes);
-        let RequestSummary { mut head, node: about, strange } = summary.map_err(|error| bad(error.to_string()))?;
+        let summary = summary.map_err(|error| bad(error.to_string()))?;
+        let RequestSummary { mut head, node: about, needs, has_facts, strange } = summary;
         let Some(chain) = setup.birth.set.get(&head.action) else {
             let known: Vec<_> = setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
             let message =
@@ -53,6 +52,7 @@ impl Front {
         let (queue, names) = (setup.queue, setup.birth.set.names);
         self.lifetime_ms(head.reservation_s)?;
         let warnings = self.warnings(&strange)?;
+        self.look_at_needs(&needs, &chain.action, chain.reserve)?;
         let reserves = chain.reserve && incoming.verb == Verb::Place;
         // All requests of the chain share the string.
         head.action = Arc::clone(&chain.action);
@@ -70,10 +70,14 @@ impl Front {
         {
             return Ok(());
         }
+        let request = match has_facts {
+            true => self.without_facts(text)?,
+            false => text.into(),
+        };
         let user: Arc<str> = names.key(&head.login).into();
         self.queues.entry(Arc::clone(&head.action)).or_default().enter(&user, &head.action, queue)?;
         let about = about.filter(|_| incoming.verb == Verb::Explain || head.explain);
-        self.enqueue(incoming.clone(), text.into(), head, about, Requester { key, user, warnings });
+        self.enqueue(incoming.clone(), request, head, about, Requester { key, user, warnings, needs });
         Ok(())
     }
 
@@ -101,7 +105,7 @@ impl Front {
         about: Option<Arc<str>>,
         requester: Requester,
     ) {
-        let Requester { key, user, warnings } = requester;
+        let Requester { key, user, warnings, needs } = requester;
         let (ticket, decision) = self.number();
         let purpose = if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place };
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
@@ -130,7 +134,7 @@ impl Front {
             narrated: false,
         };
         let waiting = vec![incoming.without_payload()];
-        let pending = Box::new(PendingRequest { key, warnings, ..PendingRequest::new(question, waiting, user) });
+        let pending = Box::new(PendingRequest { key, warnings, needs, ..PendingRequest::new(question, waiting, user) });
         self.requests.name(&pending);
         self.submit(pending);
     }
@@ -146,6 +150,10 @@ impl Front {
         if pending.question.from.is_none() {
             // A decision that is continued after a program sees no node that was freed since.
             pending.frees_seen = self.frees;
+            if let Some(failure) = self.shortage(&pending) {
+                return self.needs_unmet(pending, failure);
+            }
+            self.show_facts(&mut pending);
         }
         if pending.edition != self.workers.edition() && pending.question.from.is_some() {
             // No worker can continue the decision, and a new start would run the programs twice.
@@ -169,28 +177,6 @@ impl Front {
             }
         }
     }
-
-    /// Answers a repeated request: from the ledger now, or together with the pending first request. Returns whether the
-    /// request was a repetition.
-    ///
-    /// # Errors
-    /// `overloaded`, where too many requests wait for that answer.
-    fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> Result<bool, Failure> {
-        let now_ms = self.now_ms();
-        if let Some(entry) = self.ledger.repeated(key) {
-            let body = entry.answer.body(entry.expires_ms.saturating_sub(now_ms));
-            self.reply(Outgoing::new(incoming, body, None));
-            return Ok(true);
-        }
-        let pending = self.requests.ticket_of(key).and_then(|ticket| self.requests.get_mut(ticket));
-        let Some(pending) = pending else { return Ok(false) };
-        if pending.waiting.len() >= MAX_TWINS {
-            let message = format!("{MAX_TWINS} requests with the id `{}` wait already", key.id);
-            return Err(Failure::new(FailureName::Overloaded, message));
-        }
-        pending.waiting.push(incoming.without_payload());
-        Ok(true)
-    }
 }
 
 /// The warning about the unknown field `name` of a request.
@@ -202,9 +188,10 @@ fn strange_field(name: &str) -> String {
     }
 }
 
-/// The identity of a requester, with the warnings about the request.
+/// The identity of a requester, with the warnings about the request and what the request needs.
 struct Requester {
     key: Option<RequestKey>,
     user: Arc<str>,
     warnings: Vec<String>,
+    needs: Needs,
 }

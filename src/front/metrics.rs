@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry};
 
+use super::headroom::HeadroomFigures;
 use super::pending_request::PendingStage;
 use crate::nats::wire;
 
@@ -144,6 +145,12 @@ pub struct Metrics {
     tokens: Family<OutcomeLabel, Counter>,
     /// Places that another replica claimed first, so that the decision was made again.
     pub lost_claims: Counter,
+    /// Units of countable facts that another replica took first.
+    pub lost_facts: Counter,
+    /// Requests whose needs could not be met when they were looked at.
+    pub refused_needs: Counter,
+    /// What is left: units of countable facts, places by group.
+    pub headroom: HeadroomFigures,
     /// Requests that wait for a free node.
     waiting: Gauge<i64, AtomicI64>,
     /// Waiting requests that made way for a request of another user.
@@ -236,6 +243,13 @@ impl Metrics {
             tokens: registered(all, "tokens", "Requests whose tokens were looked at, by outcome"),
             refused_commits: registered(all, "refused_commits", "Decisions that were taken again"),
             lost_claims: registered(all, "lost_claims", "Places that another replica claimed first"),
+            lost_facts: registered(all, "lost_facts", "Requests whose units of a fact another replica took first"),
+            refused_needs: registered(
+                all,
+                "refused_needs",
+                "Requests whose needs could not be met, each time they were looked at",
+            ),
+            headroom: HeadroomFigures::default(),
             pending: registered(all, "pending_requests", "Requests without an answer, by stage"),
             waiting: registered(all, "waiting", "Requests that wait for a free node"),
             displaced: registered(all, "displaced", "Waiting requests that made way for others"),
@@ -287,6 +301,7 @@ impl Metrics {
             ),
             registry: Registry::default(),
         };
+        metrics.headroom.register(all);
         metrics.reload_successful.set(1);
         metrics.pending(&[0; PendingStage::NAMES.len()]);
         metrics.nodes_in_states(&BTreeMap::new());

@@ -27,7 +27,7 @@ const DIGITS: u8 = 1;
 pub(super) enum RequestEnd {
     /// The request was answered as asked.
     Answered,
-    /// No node may be chosen: an answer, too, and one that an operator wants to see.
+    /// No node may be chosen, or a fact is exhausted: an answer, too, and one that an operator wants to see.
     NoNode,
     /// Any other failure.
     Failed,
@@ -39,6 +39,7 @@ impl RequestEnd {
         match outcome {
             "placed" | "explained" => Self::Answered,
             failure if failure == FailureName::NoNode.as_str() => Self::NoNode,
+            failure if failure == FailureName::FactExhausted.as_str() => Self::NoNode,
             _ => Self::Failed,
         }
     }
@@ -49,7 +50,7 @@ impl RequestEnd {
 pub struct MinuteFigures {
     /// The number of requests that were answered.
     pub requests: u64,
-    /// The number of them that were answered `no-node`.
+    /// The number of them that were answered `no-node` or `fact-exhausted`.
     pub no_node: u64,
     /// The number of them that were answered with any other failure.
     pub errors: u64,

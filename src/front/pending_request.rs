@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use crate::model::Reservation;
+use crate::model::{Needs, Reservation};
 use crate::nats::message::{Incoming, Offered, Outgoing};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
@@ -64,6 +64,10 @@ pub(super) struct PendingRequest {
     pub(super) stage: PendingStage,
     pub(super) waiting: Vec<Incoming>,
     pub(super) key: Option<RequestKey>,
+    /// The countable facts that the request needs.
+    pub(super) needs: Needs,
+    /// The request's own text, where the question's has the facts too.
+    pub(super) request: Option<Arc<str>>,
     /// The user, as names are compared, whose share of the queues the question takes.
     pub(super) user: Arc<str>,
     /// The warnings for the requester.
@@ -102,6 +106,8 @@ impl PendingRequest {
             stage: PendingStage::Queued,
             waiting,
             key: None,
+            needs: Needs::new(),
+            request: None,
             user,
             warnings: Vec::new(),
             explanation: None,

@@ -122,7 +122,9 @@ impl Front {
         );
         let reservation = chain.reserve.then(|| pending.question.reservation(&node));
         match reservation {
-            Some(reservation) if self.is_claimed(&node) => self.claim(slot, pending, reservation, reply),
+            Some(reservation) if self.is_claimed(&node) || !pending.needs.is_empty() => {
+                self.claim(slot, pending, reservation, reply)
+            }
             Some(reservation) => {
                 self.commit(Change::Reserve(reservation.clone()), slot);
                 self.placed(pending, Some(reservation), reply);
@@ -181,17 +183,6 @@ impl Front {
         found_none && is_open && left_out()
     }
 
-    /// Answers `pending` with the placement that another replica made meanwhile for the same request; returns `pending`
-    /// where there is none.
-    pub(super) fn unless_placed_elsewhere(&mut self, mut pending: Box<PendingRequest>) -> Option<Box<PendingRequest>> {
-        let Some(entry) = pending.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(pending) };
-        // The explanation is of this replica's decision, and the reply of another.
-        pending.explanation = None;
-        let body = entry.answer.body(entry.expires_ms.saturating_sub(self.now_ms()));
-        self.conclude(&pending, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
-        None
-    }
-
     /// Returns the reason why the node cannot take the session by now, if any; the worker may not have seen the last
     /// changes.
     pub(super) fn refusal(&self, node: &str, chain: &ChainSpec, cooling: &CoolingPolicy) -> Option<LostReason> {
@@ -213,7 +204,12 @@ impl Front {
         self.conclude(&pending, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
     }
 
-    fn conclude(&mut self, pending: &PendingRequest, outcome: &'static str, reply: impl Fn(&Incoming) -> Outgoing) {
+    pub(super) fn conclude(
+        &mut self,
+        pending: &PendingRequest,
+        outcome: &'static str,
+        reply: impl Fn(&Incoming) -> Outgoing,
+    ) {
         self.requests.forget(pending);
         if pending.question.head.wait_ms > 0 {
             self.wait_is_over(&pending.question.head.action, pending.question.ticket, outcome == "placed");

@@ -104,6 +104,11 @@ impl Replicas {
         self.peers.len()
     }
 
+    /// Whether `replica` is another replica that is alive.
+    pub(super) fn is_there(&self, replica: &str) -> bool {
+        self.peers.is_there(replica)
+    }
+
     /// Whether another replica was there since the start.
     pub(super) fn has_met_others(&self) -> bool {
         self.has_met_others

@@ -56,6 +56,11 @@ impl Front {
         let census = self.census();
         self.metrics.nodes.set(self.cluster.len() as i64);
         self.metrics.nodes_in_states(&census.states);
+        self.metrics.headroom.groups(census.capacity().1.iter().map(|group| (&*group.group, group.left)));
+        let facts = self.facts.status(self.now_ms());
+        self.metrics
+            .headroom
+            .facts(facts.iter().map(|fact| (&*fact.fact, [u64::from(fact.count), fact.held, fact.free])));
         self.metrics.reservations.set(self.ledger.len() as i64);
         self.metrics.pending(&self.requests.by_stage());
         self.metrics.replicas.set(self.replicas.others() as i64);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::census::{AgentCount, Census, GroupCapacity};
+use super::fact_table::FactStatus;
 use super::minutes::{MINUTES, MinuteFigures};
 use super::quarantine::Culprit;
 use super::task::Front;
@@ -65,6 +66,8 @@ pub struct ReplicaStatus {
     pub groups: usize,
     /// The capacity of the first of these groups.
     pub capacity: Vec<GroupCapacity>,
+    /// The countable facts.
+    pub facts: Vec<FactStatus>,
 }
 
 /// The chains of a replica.
@@ -200,6 +203,7 @@ impl Front {
             quarantine: self.confined(),
             groups,
             capacity,
+            facts: self.facts.status(self.now_ms()),
         }
     }
 
@@ -235,6 +239,13 @@ impl Front {
             problems.push(format!("{stale} {nodes} not reported for too long: {}{more}", named.join(", ")));
         }
         let late = self.view.late();
+        for fact in self.facts.status(self.now_ms()).iter().filter(|fact| fact.is_expired()) {
+            let FactStatus { fact, by, .. } = fact;
+            let by = if by.is_empty() { "nobody".to_owned() } else { format!("{by} last") };
+            problems.push(format!(
+                "the fact `{fact}` was not renewed in time, set by {by}: requests that need it are refused"
+            ));
+        }
         // A node that is stale as well is told of above.
         let late: Vec<_> =
             late.iter().filter(|node| self.cluster.get(node).is_some_and(|node| !node.is_stale())).collect();

@@ -19,7 +19,9 @@ use super::compiled::InterpretedFunctions;
 use super::deadline::Arrivals;
 use super::effects::Effect;
 use super::events::{FrontEvent, Setup};
+use super::fact_table::FactTable;
 use super::failures::Failures;
+use super::holds::HoldWatch;
 use super::metrics::{DecisionFigures, Metrics};
 use super::minutes::RequestMinutes;
 use super::pause::CatchUp;
@@ -66,6 +68,10 @@ pub struct Front {
     pub(super) failures: Failures,
     /// The users who are assigned to nodes, by their names as names are compared.
     pub(super) assignments: Assignments,
+    /// The countable facts.
+    pub(super) facts: FactTable,
+    /// What is remembered of the holds of facts.
+    pub(super) holds: HoldWatch,
     pub(super) quarantine: Quarantine,
     /// The scripts, and nodes at scripts, that passed a limit once without a question, with the time in milliseconds.
     pub(super) suspects: BTreeMap<Subject, u64>,
@@ -136,6 +142,8 @@ impl Front {
             turns: Turns::default(),
             failures: Failures::default(),
             assignments: Assignments::new(),
+            facts: FactTable::default(),
+            holds: HoldWatch::default(),
             suspects: BTreeMap::new(),
             queues: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -281,6 +289,7 @@ impl Front {
                 self.show();
             }
             FrontEvent::Claimed(ticket, claimed) => self.claimed(ticket, claimed),
+            FrontEvent::FactsTaken(ticket, taken) => self.facts_taken(ticket, taken),
             FrontEvent::FrozenKept(kept) => {
                 self.metrics.frozen_kept.set(i64::from(kept));
                 self.look_at_pings();

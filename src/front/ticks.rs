@@ -35,6 +35,7 @@ impl Front {
             self.change(Change::Release(entry.reservation.id));
         }
         self.write_off_lingering();
+        self.look_at_holds();
         if self.failures.expire(now_ms) {
             self.note_freed();
         }

@@ -15,6 +15,8 @@ impl Front {
         match event {
             RegistryEvent::Change(change) => self.cluster_change(change),
             event @ (RegistryEvent::Assignments(_) | RegistryEvent::Assigned(..)) => self.assignments_changed(event),
+            RegistryEvent::Facts(facts) => self.replace_facts(facts),
+            RegistryEvent::Fact(name, entry) => self.note_fact(name, entry),
             RegistryEvent::Ready { .. } => {
                 if !std::mem::replace(&mut self.bus, true) {
                     self.was_cut_off();
@@ -45,6 +47,7 @@ impl Front {
     /// Handles a change from the registry, and ends the reservations that the change ends.
     pub(super) fn cluster_change(&mut self, change: Change) {
         if let Change::Report(report) = &change {
+            self.feed_facts(report);
             let now_ms = self.now_ms();
             for entry in self.ledger.reported(report, self.cluster.get(&report.id), now_ms) {
                 if entry.own {

@@ -32,6 +32,10 @@ pub enum FailureName {
     NoNode,
     /// The session did not start on any of the nodes that were tried.
     StartFailed,
+    /// The request needs a countable fact that is not known, or not known any more.
+    UnknownFact,
+    /// The request needs more of a countable fact than is free.
+    FactExhausted,
     /// A queue is full.
     Overloaded,
     /// The requester cancelled the request.
@@ -42,7 +46,7 @@ pub enum FailureName {
 
 impl FailureName {
     /// Every name, in the contract's order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::BadRequest,
         Self::UnknownAction,
         Self::TokenExpired,
@@ -54,6 +58,8 @@ impl FailureName {
         Self::ScriptLimit,
         Self::NoNode,
         Self::StartFailed,
+        Self::UnknownFact,
+        Self::FactExhausted,
         Self::Overloaded,
         Self::Cancelled,
         Self::Internal,
@@ -74,6 +80,8 @@ impl FailureName {
             Self::ScriptLimit => "script-limit",
             Self::NoNode => "no-node",
             Self::StartFailed => "start-failed",
+            Self::UnknownFact => "unknown-fact",
+            Self::FactExhausted => "fact-exhausted",
             Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
@@ -105,6 +113,10 @@ impl FailureName {
             Self::StartFailed => {
                 "the session did not start on any of the nodes that were tried; `tries` has each reason"
             }
+            Self::UnknownFact => "the request needs a countable fact that is not set, or that nobody renewed in time",
+            Self::FactExhausted => {
+                "the request needs more of a countable fact than is free; the message has the figures"
+            }
             Self::Overloaded => "a queue is full, or the request's time was over before its turn came: ask again",
             Self::Cancelled => "the requester called the request off",
             Self::Internal => "a fault of the service itself, or of the machine under it",
@@ -117,14 +129,14 @@ impl FailureName {
         match self {
             Self::BadRequest => 400,
             Self::TokenExpired | Self::TokenRefused => 401,
-            Self::UnknownAction => 404,
+            Self::UnknownAction | Self::UnknownFact => 404,
             Self::ScriptError | Self::BadVerdict | Self::UnknownNode | Self::UnplaceableNode => 422,
             Self::Overloaded => 429,
             // The same code as nginx uses: the client has gone.
             Self::Cancelled => 499,
             Self::Internal => 500,
             Self::StartFailed => 502,
-            Self::NoNode => 503,
+            Self::NoNode | Self::FactExhausted => 503,
             Self::ScriptLimit => 504,
         }
     }

@@ -4,6 +4,7 @@
 //! request is checked whole on arrival, and built only when a script asks for the fields.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use super::bounds::{MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS};
 use super::dictionary::REQUEST_FIELDS;
 use super::json::{self, JsonLimits};
 use super::members::Sound;
+use super::needs::{self, Needs};
 use super::shared;
 
 /// The action of a request that names no action.
@@ -49,7 +51,7 @@ pub struct Head {
 }
 
 /// The fields of a request that the service or the scripts' API knows. Scripts see other fields too.
-pub const KNOWN_FIELDS: [&str; 15] = REQUEST_FIELDS;
+pub const KNOWN_FIELDS: [&str; 16] = REQUEST_FIELDS;
 /// The largest number of unknown fields of a request that are warned of.
 pub const MAX_STRANGE: usize = 8;
 
@@ -60,15 +62,19 @@ pub struct RequestSummary {
     pub head: Head,
     /// The node that the request asks about.
     pub node: Option<Arc<str>>,
+    /// The countable facts that the request needs.
+    pub needs: Needs,
+    /// Whether the request may have a field `facts`, which is the service's to fill.
+    pub has_facts: bool,
     /// The first fields that are not in [`KNOWN_FIELDS`], at most [`MAX_STRANGE`]: these may be misspelt.
     pub strange: Vec<String>,
 }
 
 impl RequestSummary {
-    /// Returns the summary of a request with fields of these names.
-    pub(super) fn new<'a>(head: Head, node: Option<Arc<str>>, names: impl Iterator<Item = &'a str>) -> Self {
-        let strange = names.filter(|name| !KNOWN_FIELDS.contains(name)).take(MAX_STRANGE).map(str::to_owned).collect();
-        Self { head, node, strange }
+    /// Returns the same summary of a request with fields of these names.
+    pub(super) fn named<'a>(self, names: impl Iterator<Item = &'a str>) -> Self {
+        let strange = names.filter(|name| is_strange(name)).take(MAX_STRANGE).map(str::to_owned).collect();
+        Self { strange, ..self }
     }
 }
 
@@ -79,8 +85,8 @@ pub(super) fn summary(text: &[u8], max_bytes: usize) -> Option<RequestSummary> {
     let Noted { outline, strange } = json::parse_as(text, limits).ok()?;
     // The outline skips some values without checking that their escapes are characters and their numbers are in range.
     let is_sound = !may_be_unsound(text) || json::parse_as::<Sound>(text, limits).is_ok();
-    let (head, node) = outline.head().filter(|_| is_sound)?;
-    Some(RequestSummary::new(head, node, strange.iter().map(|name| &**name)))
+    let summary = outline.summary().filter(|_| is_sound)?;
+    Some(summary.named(strange.iter().map(|name| &**name)))
 }
 
 /// An outline, with the names of the fields that the outline skips.
@@ -110,6 +116,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Noted<'a> {
     }
 }
 
+/// Whether a request has no field of this name: `facts` is one that the service fills.
+fn is_strange(name: &str) -> bool {
+    !KNOWN_FIELDS.contains(&name) && name != "facts"
+}
+
 /// A map access that passes every field on to another reader, and notes the unknown fields.
 struct Noting<'n, 'de, A> {
     map: A,
@@ -122,7 +133,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Noting<'_, 'de, A> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         let Some(Borrowed(name)) = self.map.next_key()? else { return Ok(None) };
         let key = seed.deserialize(CowStrDeserializer::new(Cow::Borrowed(&*name)))?;
-        let is_new = !KNOWN_FIELDS.contains(&&*name) && !self.strange.contains(&name);
+        let is_new = is_strange(&name) && !self.strange.contains(&name);
         if is_new && self.strange.len() < MAX_STRANGE {
             self.strange.push(name);
         }
@@ -187,6 +198,10 @@ struct RequestOutline<'a> {
     reservation_s: Option<u32>,
     #[serde(default)]
     explain: Option<bool>,
+    #[serde(default)]
+    needs: Option<BTreeMap<String, u32>>,
+    #[serde(default)]
+    facts: Option<ObjectOf<Anything>>,
 }
 
 #[derive(Deserialize)]
@@ -217,8 +232,8 @@ struct Start<'a> {
 struct Anything {}
 
 impl RequestOutline<'_> {
-    /// Returns the head and the node asked about; `None` where a value is too long or out of range.
-    fn head(self) -> Option<(Head, Option<Arc<str>>)> {
+    /// Returns the summary without the names of unknown fields; `None` where a value is too long or out of range.
+    fn summary(self) -> Option<RequestSummary> {
         let is_name =
             |name: &Option<Cow<'_, str>>| name.as_ref().is_none_or(|name| (1..=MAX_NAME_BYTES).contains(&name.len()));
         let wait_ms = self.wait_ms.unwrap_or_default();
@@ -245,7 +260,9 @@ impl RequestOutline<'_> {
             reservation_s: self.reservation_s.unwrap_or_default(),
             explain: self.explain.unwrap_or_default(),
         };
-        Some((head, self.node.filter(|node| !node.is_empty()).map(|node| (*node).into())))
+        let node = self.node.filter(|node| !node.is_empty()).map(|node| (*node).into());
+        let needs = needs::sound(self.needs.unwrap_or_default())?;
+        Some(RequestSummary { head, node, needs, has_facts: self.facts.is_some(), strange: Vec::new() })
     }
 }
 

@@ -25,7 +25,7 @@ use super::members::{self, Members, Sound};
 use super::oddities;
 use super::parts::NodeParts;
 use super::session::{Mention, Session, Span};
-pub use agent::ReportingAgent;
+pub use agent::{MAX_FED_FACTS, ReportingAgent};
 
 /// The size of the largest node document in bytes (ARCHITECTURE.md, Contracts).
 /// A Moleculer node with twenty services and seventy sessions takes more than 100 KiB.

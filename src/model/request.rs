@@ -14,6 +14,7 @@ use super::head::{
 };
 use super::json::{self, JsonError, JsonLimits};
 use super::json_path::{look_up, value_at};
+use super::needs;
 
 /// The reason why a request was refused.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +97,11 @@ impl Request {
         }
         let request = Self::parse(text, max_bytes, "")?;
         let node = json::text(request.fields(), "node").map(Arc::from);
-        let names = request.fields().keys().map(String::as_str);
-        Ok(RequestSummary::new(request.head.clone(), node, names))
+        let needs = needs::read(request.fields())?;
+        let facts = request.fields().get("facts").and_then(Value::as_object);
+        let has_facts = facts.is_some_and(|facts| !facts.is_empty());
+        let summary = RequestSummary { head: request.head.clone(), node, needs, has_facts, strange: Vec::new() };
+        Ok(summary.named(request.fields().keys().map(String::as_str)))
     }
 
     /// Returns a request with a `head` that was read before, when `text` was checked; the rest is read when first
@@ -224,6 +228,8 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let explain = is_set(&own, "explain")?;
     let wait_ms = whole(&own, "wait_ms", 0..=MAX_WAIT_MS, "milliseconds")?;
     let reservation_s = whole(&own, "reservation_s", 1..=MAX_RESERVATION_S, "seconds")?;
+    let facts = object(&mut own, "facts", "facts")?.unwrap_or_default();
+    needs::read(&own)?;
     params.insert("me".to_owned(), me.into());
     params.insert("start".to_owned(), start.into());
 
@@ -238,6 +244,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
         ("local", local.into()),
         ("data", data.into()),
         ("params", params.into()),
+        ("facts", facts.into()),
     ];
     for (name, value) in known.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(own) {
         fields.entry(name).or_insert(value);

@@ -48,6 +48,12 @@ pub enum Verb {
     Unassign,
     /// Lists a page of assignments.
     Assignments,
+    /// Lists the countable facts.
+    Facts,
+    /// Sets the count of a countable fact.
+    FactSet,
+    /// Deletes a countable fact.
+    FactDelete,
     /// Tells how a replica is.
     Status,
     /// Accepts a node, where new nodes are held.
@@ -58,7 +64,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Place,
         Self::Start,
         Self::Explain,
@@ -75,6 +81,9 @@ impl Verb {
         Self::Assign,
         Self::Unassign,
         Self::Assignments,
+        Self::Facts,
+        Self::FactSet,
+        Self::FactDelete,
         Self::Status,
         Self::Accept,
         Self::Forget,
@@ -100,6 +109,9 @@ impl Verb {
             Self::Assign => "assign",
             Self::Unassign => "unassign",
             Self::Assignments => "assignments",
+            Self::Facts => "facts",
+            Self::FactSet => "fact-set",
+            Self::FactDelete => "fact-delete",
             Self::Status => "status",
             Self::Accept => "accept",
             Self::Forget => "forget",
@@ -139,6 +151,11 @@ impl Verb {
             }
             Self::Unassign => "takes the assignment of a user back",
             Self::Assignments => "lists the users who are assigned to nodes",
+            Self::Facts => {
+                "lists the countable facts, such as licences: how many there are, how many are held and free"
+            }
+            Self::FactSet => "sets the count of a countable fact, until `ttl_s` seconds later where that is given",
+            Self::FactDelete => "deletes a countable fact: requests that need it are refused",
         }
     }
 

@@ -177,6 +177,24 @@ impl Namespace {
         self.subject("assignments")
     }
 
+    /// The subject for the list of countable facts.
+    #[must_use]
+    pub fn facts(&self) -> String {
+        self.subject("facts")
+    }
+
+    /// The subject on which the count of a countable fact is set.
+    #[must_use]
+    pub fn fact_set(&self) -> String {
+        self.subject("fact-set")
+    }
+
+    /// The subject on which a countable fact is deleted.
+    #[must_use]
+    pub fn fact_delete(&self) -> String {
+        self.subject("fact-delete")
+    }
+
     /// The subject on which replicas share their reservations.
     #[must_use]
     pub fn peers(&self) -> String {
@@ -211,6 +229,12 @@ impl Namespace {
     #[must_use]
     pub fn assignments_bucket(&self) -> String {
         self.storage("assignments")
+    }
+
+    /// The key-value bucket of countable facts, written by the service alone.
+    #[must_use]
+    pub fn facts_bucket(&self) -> String {
+        self.storage("facts")
     }
 
     /// The stream of the history of nodes.

@@ -48,6 +48,10 @@ pub enum NodeEvent {
     Draining,
     /// An administrator put the node back into service.
     Uncordoned,
+    /// An administrator assigned a user to the node.
+    Assigned,
+    /// An administrator took the assignment of a user to the node back, or assigned the user to another node.
+    Unassigned,
 }
 
 /// A record of a node's history.
@@ -63,6 +67,9 @@ pub struct HistoryRecord {
     /// The reason; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The user whose assignment the event is about; empty where the event is about no user.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
     /// The identity of the event, which is the same on every replica that sees the event.
     #[serde(skip)]
     pub identity: String,
@@ -193,6 +200,7 @@ mod tests {
             event,
             by: String::new(),
             reason: String::new(),
+            user: String::new(),
             identity: identity.to_owned(),
         }
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::assignments::AssignmentBook;
 use super::claims::ClaimBook;
 use super::documents::{DocumentStore, StoreError, Stored, WriteOutcome};
+use super::facts::FactBook;
 use super::journal::{EventStore, HistoryRecord, Journal, KeptRecord};
 use super::liveness::{LIMIT, Liveness, RETENTION};
 use super::marks::MarkBook;
@@ -61,7 +62,8 @@ impl Registry {
         let journal = Journal::start(Arc::clone(&store) as Arc<dyn EventStore>, CancellationToken::new());
         let claims = ClaimBook::new(Arc::new(MemoryStore::default()));
         let assignments = AssignmentBook::new(Arc::new(MemoryStore::default()));
-        let registry = Self::with(marks.clone(), claims, assignments, journal.clone());
+        let facts = FactBook::new(Arc::new(MemoryStore::default()));
+        let registry = Self::with(marks.clone(), claims, assignments, facts, journal.clone());
         let (events, receiver) = mpsc::unbounded_channel();
         let mut mirror = registry.mirror(Liveness::new(LIMIT, RETENTION));
         let now = Now { instant: Instant::now(), unix_ms: 0 };

@@ -368,6 +368,7 @@ impl ClusterMirror {
         let bucket = self.incarnation.as_ref().map(|incarnation| &*incarnation.nodes).unwrap_or_default();
         let identity = format!("{bucket}.{revision}.{event:?}.{id}");
         self.outputs.push(Output::Note(HistoryRecord {
+            user: String::new(),
             node: Arc::clone(id),
             event,
             by: String::new(),

@@ -4,10 +4,12 @@
 //! is whole. The storage is NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory
 //! ([`Registry::in_memory`]). The registry does not know chains, decisions or reservations.
 
+mod assigned;
 pub mod assignments;
 pub mod claims;
 mod cooling;
 pub mod documents;
+pub mod facts;
 mod feed;
 mod freshness;
 pub mod ids;
@@ -28,6 +30,7 @@ mod tests;
 pub mod transit;
 mod watch;
 mod watched_assignments;
+mod watched_facts;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,9 +44,10 @@ use crate::config::{Keeping, Namespace};
 use crate::model::Change;
 use crate::nats::Bus;
 use crate::nats::jetstream;
-use assignments::{Assignment, AssignmentBook, AssignmentError, Assignments};
+use assignments::{Assignment, AssignmentBook, Assignments};
 use claims::ClaimBook;
 use documents::StoreError;
+use facts::{Fact, FactBook, FactEntry, FactError, FactSetting, Facts};
 use freshness::Freshness;
 use journal::{EventStore, HistoryRecord, Journal, KeptRecord, NodeEvent};
 use liveness::{CheckIn, CheckIns, Liveness};
@@ -53,6 +57,7 @@ use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::RegistryWatch;
 use watched_assignments::WatchedAssignments;
+use watched_facts::WatchedFacts;
 
 /// The first pause after a failed start, in milliseconds, until [`Registry::bound_cool_downs`] sets another.
 const USUAL_PAUSE_MS: u64 = 60_000;
@@ -68,6 +73,10 @@ pub enum RegistryEvent {
     Assignments(Assignments),
     /// The assignment of the user, whose name is compared as this, was written or removed.
     Assigned(Arc<str>, Option<Assignment>),
+    /// All countable facts, as they are when the view is built.
+    Facts(Facts),
+    /// The countable fact of this name was written or deleted.
+    Fact(Arc<str>, FactEntry),
     /// The view is whole with the changes up to now; from here on the view follows the buckets.
     Ready {
         /// The number of known nodes, stale nodes included.
@@ -128,6 +137,7 @@ pub struct Registry {
     book: MarkBook,
     claims: ClaimBook,
     assignments: AssignmentBook,
+    facts: FactBook,
     journal: Journal,
     marks: SharedMarks,
     longest_pause: LongestPause,
@@ -186,9 +196,10 @@ impl Registry {
         let book = MarkBook::new(documents(namespace.marks_bucket()));
         let claims = ClaimBook::new(documents(namespace.claims_bucket()));
         let assignments = AssignmentBook::new(documents(namespace.assignments_bucket()));
+        let facts = FactBook::new(documents(namespace.facts_bucket()));
         let events = Arc::new(JetStreamEvents::new(js.clone(), namespace.clone()));
         let journal = Journal::start_telling(events, stop.child_token(), settings.news.clone());
-        let registry = Self { holds: settings.holds, ..Self::with(book, claims, assignments, journal) };
+        let registry = Self { holds: settings.holds, ..Self::with(book, claims, assignments, facts, journal) };
         let (events, receiver) = mpsc::channel(EVENTS);
         let watch = RegistryWatch {
             bus: bus.clone(),
@@ -200,6 +211,7 @@ impl Registry {
             settings,
             marks: registry.book.clone(),
             assignments: WatchedAssignments::new(registry.assignments.clone()),
+            facts: WatchedFacts::new(registry.facts.clone()),
             journal: registry.journal.clone(),
             figures: Arc::clone(&registry.figures),
             events,
@@ -286,17 +298,26 @@ impl Registry {
         &self.claims
     }
 
-    /// Assigns the user, whose name is compared as `user`, or takes the assignment back with `None`. Returns the
-    /// assignment before. The change comes through the events too; the caller may apply the change at once.
+    /// The countable facts, which are kept in the bus.
+    #[must_use]
+    pub fn facts(&self) -> &FactBook {
+        &self.facts
+    }
+
+    /// Sets the count of the fact `name`, or deletes the fact with `None`. Returns the fact before, and the entry as it was
+    /// written. The change comes through the events too; the caller may apply the change at once.
     ///
     /// # Errors
-    /// [`AssignmentError`] where the assignment could not be written.
-    pub async fn assign(
+    /// [`FactError`] where the fact could not be written.
+    pub async fn set_fact(
         &self,
-        user: &str,
-        assignment: Option<&Assignment>,
-    ) -> Result<Option<Assignment>, AssignmentError> {
-        self.assignments.write(user, assignment).await
+        name: &Arc<str>,
+        setting: Option<&FactSetting>,
+    ) -> Result<(Option<Fact>, FactEntry), FactError> {
+        match setting {
+            Some(setting) => self.facts.set(name, setting).await,
+            None => self.facts.delete(name).await,
+        }
     }
 
     /// Returns the history of `node`, at most `limit` records, the newest last.
@@ -370,13 +391,14 @@ impl Registry {
         self.journal.dropped()
     }
 
-    fn with(book: MarkBook, claims: ClaimBook, assignments: AssignmentBook, journal: Journal) -> Self {
+    fn with(book: MarkBook, claims: ClaimBook, assignments: AssignmentBook, facts: FactBook, journal: Journal) -> Self {
         let longest_pause = Arc::new(AtomicU64::new(mark::longest_pause_ms(USUAL_PAUSE_MS)));
         let (marks, check_ins) = (SharedMarks::default(), CheckIns::default());
         Self {
             book,
             claims,
             assignments,
+            facts,
             journal,
             marks,
             longest_pause,
@@ -395,7 +417,7 @@ impl Registry {
         if let Some(revision) = edited.revision {
             let MarkAuthor { by, reason, at_ms } = author.bounded();
             let identity = format!("mark.{revision}.{at_ms}.{event:?}.{node}");
-            self.journal.note(HistoryRecord { node: node.into(), event, by, reason, identity });
+            self.journal.note(HistoryRecord { node: node.into(), event, by, reason, user: String::new(), identity });
         }
         edited.mark
     }

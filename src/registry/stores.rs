@@ -1,4 +1,4 @@
-//! Marks, claims and events in JetStream: the making of missing buckets and streams, and the stores on top of them.
+//! Marks, claims, assignments, facts and events in JetStream: the making of missing buckets and streams, and the stores on top of them.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::RegistrySettings;
 use super::assignments::MAX_ASSIGNMENT_BYTES;
 use super::claims::{self, MAX_CLAIMS_BYTES};
 use super::documents::{DocumentStore, StoreError, Stored, WriteOutcome};
+use super::facts::MAX_FACT_BYTES;
 use super::feed::{self, BucketFeed, Delivery};
 use super::journal::{EventStore, HistoryRecord, KeptRecord, MAX_HISTORY};
 use super::mark::MAX_MARK_BYTES;
@@ -37,6 +38,7 @@ pub(super) struct Prepared {
     pub(super) marks: StreamState,
     pub(super) claims: StreamState,
     pub(super) assignments: StreamState,
+    pub(super) facts: StreamState,
 }
 
 /// Makes the missing buckets and streams, and brings the existing ones to the limits of these settings.
@@ -54,6 +56,9 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     let about = "whither: users who are assigned to nodes";
     let assignments = jetstream::bucket(&namespace.assignments_bucket(), about, MAX_ASSIGNMENT_BYTES, keeping);
     let made_assignments = streams::ensure(js, assignments.clone()).await?;
+    let about = "whither: countable facts, such as licences, and who holds them";
+    let facts = jetstream::bucket(&namespace.facts_bucket(), about, MAX_FACT_BYTES, keeping);
+    let made_facts = streams::ensure(js, facts.clone()).await?;
     match streams::ensure(js, events_config(settings)).await {
         Ok(made) => streams::adapt(js, &made, events_config(settings)).await,
         Err(error) => warn!("there is no history of nodes: {error}"),
@@ -62,11 +67,13 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     streams::adapt(js, &made_marks, marks).await;
     streams::adapt(js, &made_claims, claims).await;
     streams::adapt(js, &made_assignments, assignments).await;
+    streams::adapt(js, &made_facts, facts).await;
     Ok(Prepared {
         nodes: streams::state(&made),
         marks: streams::state(&made_marks),
         claims: streams::state(&made_claims),
         assignments: streams::state(&made_assignments),
+        facts: streams::state(&made_facts),
     })
 }
 

@@ -21,6 +21,7 @@ use super::mirror::{BucketEntry, ClusterMirror, Incarnation, LONGEST_SLEEP, Outp
 use super::stores::{self, Prepared};
 use super::streams::{self, StreamState};
 use super::watched_assignments::WatchedAssignments;
+use super::watched_facts::WatchedFacts;
 use super::{RegistryCounters, RegistryEvent, RegistrySettings};
 use crate::backoff::Backoff;
 use crate::nats::jetstream::{self, JetStreamError};
@@ -47,6 +48,7 @@ pub(super) struct RegistryWatch {
     pub(super) mirror: ClusterMirror,
     pub(super) marks: MarkBook,
     pub(super) assignments: WatchedAssignments,
+    pub(super) facts: WatchedFacts,
     pub(super) journal: Journal,
     pub(super) figures: Arc<RegistryCounters>,
     pub(super) events: mpsc::Sender<RegistryEvent>,
@@ -74,6 +76,7 @@ struct LastEntries {
     nodes: AtomicU64,
     marks: AtomicU64,
     assignments: AtomicU64,
+    facts: AtomicU64,
 }
 
 /// The last log line about a failure that lasts.
@@ -114,13 +117,15 @@ impl RegistryWatch {
     async fn keep(&mut self, pauses: &mut Backoff, log: &mut WatchLog) -> Result<std::convert::Infallible, ViewLost> {
         let connects = self.bus.connects();
         let js = jetstream::context(&self.bus);
-        let Prepared { nodes, marks, claims, assignments } = stores::prepare(&js, &self.settings).await?;
+        let Prepared { nodes, marks, claims, assignments, facts } = stores::prepare(&js, &self.settings).await?;
         let namespace = &self.settings.namespace;
         let (nodes_bucket, marks_bucket) = (namespace.nodes_bucket(), namespace.marks_bucket());
         // Marks first: no node is offered before its cordon is known.
         let mut marks_feed = BucketFeed::bucket(&js, &marks_bucket).await?;
         let assignments_bucket = namespace.assignments_bucket();
         let mut assignments_feed = BucketFeed::bucket(&js, &assignments_bucket).await?;
+        let facts_bucket = namespace.facts_bucket();
+        let mut facts_feed = BucketFeed::bucket(&js, &facts_bucket).await?;
         let mut nodes_feed = BucketFeed::bucket(&js, &nodes_bucket).await?;
         let seen = LastEntries::default();
         let figures = Arc::clone(&self.figures);
@@ -128,6 +133,7 @@ impl RegistryWatch {
             GuardedBucket::new(&nodes_bucket, &nodes, Some(&seen.nodes)),
             GuardedBucket::new(&marks_bucket, &marks, Some(&seen.marks)),
             GuardedBucket::new(&assignments_bucket, &assignments, Some(&seen.assignments)),
+            GuardedBucket::new(&facts_bucket, &facts, Some(&seen.facts)),
             // Nobody reads the claims as a feed, but a replica that takes a place needs their bucket.
             GuardedBucket::new(&namespace.claims_bucket(), &claims, None),
         ];
@@ -147,6 +153,14 @@ impl RegistryWatch {
         }
         let whole = RegistryEvent::Assignments(self.assignments.complete());
         self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
+        // Nor before it is known what licences are left.
+        self.facts.begin(facts.created);
+        while let Delivery::Entry(entry) = facts_feed.next().await? {
+            seen.facts.fetch_max(entry.revision, Ordering::Relaxed);
+            drop(self.facts.entry(entry));
+        }
+        let whole = RegistryEvent::Facts(self.facts.complete());
+        self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
         while let Delivery::Entry(entry) = nodes_feed.next().await? {
             self.take_node(entry, &seen).await?;
         }
@@ -154,6 +168,7 @@ impl RegistryWatch {
         seen.nodes.fetch_max(nodes.last_sequence, Ordering::Relaxed);
         seen.marks.fetch_max(marks.last_sequence, Ordering::Relaxed);
         seen.assignments.fetch_max(assignments.last_sequence, Ordering::Relaxed);
+        seen.facts.fetch_max(facts.last_sequence, Ordering::Relaxed);
         self.mirror.complete(now());
         self.deliver().await?;
         // The marks were whole before the nodes were read.
@@ -181,6 +196,12 @@ impl RegistryWatch {
                         Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
+                delivery = facts_feed.next() => {
+                    match delivery? {
+                        Delivery::Entry(entry) => self.take_fact(entry, &seen).await?,
+                        Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
+                    }
+                }
                 delivery = nodes_feed.next() => {
                     match delivery? {
                         Delivery::Entry(entry) => self.take_node(entry, &seen).await?,
@@ -191,7 +212,7 @@ impl RegistryWatch {
                 () = tokio::time::sleep(idle) => self.tick().await?,
                 () = self.events.closed() => return Err(ViewLost::Unheard),
             }
-            let current = marks_feed.current().min(assignments_feed.current());
+            let current = marks_feed.current().min(assignments_feed.current()).min(facts_feed.current());
             figures.freshness.prove(current.min(nodes_feed.current()));
         }
     }
@@ -220,6 +241,12 @@ impl RegistryWatch {
         let Some((user, assignment)) = self.assignments.entry(entry) else { return Ok(()) };
         let event = RegistryEvent::Assigned(user, assignment);
         self.events.send(event).await.map_err(|_closed| ViewLost::Unheard)
+    }
+
+    async fn take_fact(&mut self, entry: BucketEntry, seen: &LastEntries) -> Result<(), ViewLost> {
+        seen.facts.fetch_max(entry.revision, Ordering::Relaxed);
+        let Some((name, entry)) = self.facts.entry(entry) else { return Ok(()) };
+        self.events.send(RegistryEvent::Fact(name, entry)).await.map_err(|_closed| ViewLost::Unheard)
     }
 
     /// Sends the mirror's outputs on. The channel is bounded: a front that does not keep up slows the reading down, and

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::front::{
-    AssignOrder, Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest, TokenCheck,
+    AssignOrder, Effect, FactOrder, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest, TokenCheck,
 };
 use crate::ipc::Orders;
 use crate::model::{Arrangement, Failure, FailureName, Marks};
@@ -18,6 +18,7 @@ use crate::nats::message::Outgoing;
 use crate::nats::peers::PeerMessage;
 use crate::nats::wire;
 use crate::registry::assignments::AssignmentError;
+use crate::registry::facts::Fact;
 use crate::registry::mark::MarkAuthor;
 use crate::registry::marks::{Edited, MarkError};
 use crate::registry::{Registry, RegistryEvent};
@@ -100,8 +101,19 @@ impl Executor {
                 });
             }
             Effect::WriteOff(node, ids) => self.write_off(node, ids),
+            Effect::TakeFacts(ticket, claim) => {
+                let (events, facts) = (self.links.events.clone(), self.registry.facts().clone());
+                let turns = Arc::clone(&self.claims);
+                tokio::spawn(async move {
+                    let _turn = turns.acquire().await;
+                    let taken = facts.take(&claim).await;
+                    drop(events.send(FrontEvent::FactsTaken(ticket, taken)).await);
+                });
+            }
+            Effect::GiveFactBack(name, ids) => self.give_fact_back(name, ids),
+            Effect::SetFact(order) => self.set_fact(order),
             Effect::Mark(order) => self.mark(order),
-            Effect::Assign(order) => self.assign(order),
+            Effect::Assign(order) => self.assign(*order),
             Effect::CoolDown { node, pause_ms, word } => self.cool_down(node, pause_ms, word),
             Effect::Verify(check) => self.verify(*check),
             Effect::Start(start) => self.starts.begin(*start),
@@ -180,6 +192,47 @@ impl Executor {
         });
     }
 
+    fn give_fact_back(&self, name: Arc<str>, ids: BTreeSet<Arc<str>>) {
+        let (facts, turns) = (self.registry.facts().clone(), Arc::clone(&self.claims));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            if let Err(error) = facts.give_back(&name, &ids).await {
+                tracing::debug!(fact = %name, %error, "holds of a fact stay written down for now");
+            }
+        });
+    }
+
+    /// Sets or deletes a fact; the reply waits for that, and by then the fact counts.
+    fn set_fact(&self, order: FactOrder) {
+        let (replies, events) = (self.sinks.replies.clone(), self.links.events.clone());
+        let registry = self.registry.clone();
+        tokio::spawn(async move {
+            let FactOrder { incoming, name, setting } = order;
+            let written = registry.set_fact(&name, setting.as_ref()).await;
+            let told = match &written {
+                Ok((before, entry)) => {
+                    let event = RegistryEvent::Fact(Arc::clone(&name), entry.clone());
+                    drop(events.send(FrontEvent::Registry(event)).await);
+                    let [before, now] = [before.as_ref(), entry.fact.as_ref()].map(|fact| fact.map(Fact::figures));
+                    Ok(serde_json::json!({"fact": name, "before": before, "now": now}))
+                }
+                Err(error) => Err(Failure::new(FailureName::Internal, error.to_string())),
+            };
+            match (incoming, told) {
+                (Some(incoming), Ok(told)) => {
+                    tracing::info!(fact = %name, ?setting, "the fact `{name}` was set or deleted by an administrator");
+                    // The requester asks again where the reply cannot be sent.
+                    let _full = replies.try_send(Outgoing::new(&incoming, told.to_string().into(), None));
+                }
+                (Some(incoming), Err(failure)) => {
+                    let _full = replies.try_send(Outgoing::failed(&incoming, &failure));
+                }
+                (None, Ok(_)) => {}
+                (None, Err(failure)) => tracing::warn!(fact = %name, "{}", failure.message),
+            }
+        });
+    }
+
     /// Writes a mark; the reply waits for that, and by then the mark counts.
     fn mark(&self, order: MarkOrder) {
         let (replies, events) = (self.sinks.replies.clone(), self.links.events.clone());
@@ -219,8 +272,8 @@ impl Executor {
         let (replies, events) = (self.sinks.replies.clone(), self.links.events.clone());
         let registry = self.registry.clone();
         tokio::spawn(async move {
-            let AssignOrder { incoming, login, user, assignment, warnings } = order;
-            let outgoing = match registry.assign(&user, assignment.as_ref()).await {
+            let AssignOrder { incoming, login, user, assignment, author, warnings } = order;
+            let outgoing = match registry.assign((&user, &login), assignment.as_ref(), author).await {
                 Ok(before) => {
                     let node = assignment.as_ref().map(|assignment| assignment.node.clone());
                     let before = before.map(|before| before.node).filter(|before| Some(before) != node.as_ref());

@@ -90,8 +90,8 @@ mod tests {
     use super::*;
 
     fn record(event: NodeEvent) -> HistoryRecord {
-        let (by, identity) = (String::new(), String::new());
-        HistoryRecord { node: "a".into(), event, by, reason: "missed 3 reports".to_owned(), identity }
+        let [by, user, identity] = [(); 3].map(|()| String::new());
+        HistoryRecord { node: "a".into(), event, by, reason: "missed 3 reports".to_owned(), user, identity }
     }
 
     fn shell(script: &str) -> Vec<String> {

@@ -332,6 +332,8 @@ impl World {
             // Marks are the registry's, whose cool-downs have tests of their own; reloads by message and starts do not
             // occur here.
             Effect::CoolDown { .. } | Effect::Mark(_) | Effect::Assign(_) | Effect::Reload(_) | Effect::Start(_) => {}
+            // A simulated cluster has no facts.
+            Effect::TakeFacts(..) | Effect::GiveFactBack(..) | Effect::SetFact(_) => {}
             // The simulated requests have no tokens.
             Effect::BoundCoolDowns(_) | Effect::Show(_) | Effect::Verify(_) => {}
         }

@@ -52,10 +52,30 @@ async fn an_assignment_beats_scripts_until_it_is_taken_back() {
         (&listed[0]["user"], &listed[0]["node"], &listed[0]["reason"]),
         (&json!("Ann"), &json!(last), &json!("quiet"))
     );
-    let told = whither(&nats, &["unassign", "ANN"]);
+    let told = whither(&nats, &["unassign", "ANN", "--reason", "dongle moved"]);
     assert_eq!(told.stdout, format!("ANN is not assigned to {last} any more\n"), "{}", told.stderr);
     assert_eq!(place(&client, "ann").await["node"], first);
     assert_eq!(whither(&nats, &["unassign", "ann"]).stdout, "ann was not assigned\n");
+    let history = eventually("the node's history tells of both", async || {
+        let told = whither(&nats, &["nodes", "history", last]);
+        told.stdout.contains("unassigned ANN").then_some(told.stdout)
+    })
+    .await;
+    for words in ["assigned Ann", "quiet", "dongle moved"] {
+        assert!(history.contains(words), "{words}:\n{history}");
+    }
+    assert_eq!(whither(&nats, &["assign", "bob", first]).code, Some(0));
+    assert_eq!(
+        whither(&nats, &["assign", "bob", last]).stdout,
+        format!("bob is assigned to {last}, before on {first}\n")
+    );
+    eventually("the move is told at both nodes", async || {
+        let moved = whither(&nats, &["nodes", "history", first]).stdout;
+        let came = whither(&nats, &["nodes", "history", last, "--json"]).stdout;
+        let is_told = moved.contains("unassigned bob") && moved.contains(&format!("assigned to {last}"));
+        (is_told && came.contains(r#""user": "bob""#)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ mod containment;
 mod docs;
 mod drain;
 mod evaluator;
+mod facts;
 mod fastx;
 mod fastx_env;
 mod faults;

@@ -57,6 +57,7 @@ impl Site {
                         self.ready += 1;
                     }
                     RegistryEvent::Assignments(_) | RegistryEvent::Assigned(..) => {}
+                    RegistryEvent::Facts(_) | RegistryEvent::Fact(..) => {}
                     RegistryEvent::Lost { reason } => self.lost.push(reason),
                     RegistryEvent::Refused { node, key, .. } => {
                         self.refused.push((node.map(|node| node.to_string()), key));

@@ -1,10 +1,11 @@
 //! Several replicas of `whither serve` on one real NATS server: what they tell each other, capacity that is never
-//! exceeded, and requests that wait.
+//! exceeded, licences that are held once, and requests that wait.
 
 mod claims;
 mod frozen;
 mod gossip;
 mod group;
+mod licences;
 mod paused;
 mod releases;
 mod requests;

@@ -29,6 +29,7 @@ pub fn run(bytes: &[u8]) {
         metadata: &Map::from_iter([("gpu".to_owned(), Value::from("a100"))]),
         static_data: None,
         metrics,
+        facts: Map::new(),
         metrics_stale: Map::new(),
         warnings: Vec::new(),
     };

@@ -1,8 +1,10 @@
 //! Requests: the head that is read at the door against the whole, and what scripts find in either.
 
 use serde_json::Value;
+use whither::model::bounds::{MAX_FACT_COUNT, MAX_NEEDS};
 use whither::model::head::{KNOWN_FIELDS, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_STRANGE, MAX_WAIT_MS, RequestSummary};
-use whither::model::{Request, json};
+use whither::model::needs::is_fact_name;
+use whither::model::{Needs, Request, json};
 
 use super::must_be_short;
 
@@ -28,10 +30,15 @@ const OWN_WAYS: usize = 4;
 pub fn run(bytes: &[u8]) {
     let whole = Request::parse(bytes, MAX_BYTES, "here");
     match (Request::summarize(bytes, MAX_BYTES), whole) {
-        (Ok(RequestSummary { head, node, strange }), Ok(whole)) => {
+        (Ok(RequestSummary { head, node, needs, has_facts, strange }), Ok(whole)) => {
             assert_eq!(&head, whole.head(), "the head is that of the whole");
             assert_eq!(node.as_deref(), json::text(whole.fields(), "node"));
-            let own = whole.fields().keys().filter(|name| !KNOWN_FIELDS.contains(&name.as_str()));
+            // The service fills the field `facts`, whatever stands there.
+            let is_own = |name: &&String| !KNOWN_FIELDS.contains(&name.as_str()) && *name != "facts";
+            let is_filled = whole.fields()["facts"].as_object().is_some_and(|facts| !facts.is_empty());
+            assert!(has_facts || !is_filled);
+            let own = whole.fields().keys().filter(is_own);
+            must_be_needs(&needs, &whole);
             assert!(own.take(MAX_STRANGE).eq(&strange), "the fields that nobody knows");
             must_be_bounded(&whole);
             must_be_found(&whole, bytes);
@@ -39,6 +46,14 @@ pub fn run(bytes: &[u8]) {
         }
         (Err(of_head), Err(of_whole)) => assert_eq!(must_be_short(&of_head), must_be_short(&of_whole)),
         (head, whole) => panic!("the door says {head:?}, and the whole is {whole:?}"),
+    }
+}
+
+fn must_be_needs(needs: &Needs, whole: &Request) {
+    assert!(needs.len() <= MAX_NEEDS);
+    for (name, need) in needs {
+        assert!(is_fact_name(name) && (1..=MAX_FACT_COUNT).contains(need));
+        assert_eq!(whole.fields()["needs"][&**name], *need);
     }
 }
 

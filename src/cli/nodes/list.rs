@@ -15,10 +15,12 @@ use crate::host;
 use crate::nats::{Bus, wire};
 use crate::plain::Plain;
 use crate::registry;
-use crate::registry::journal::NodeEvent;
+use crate::registry::journal::{KeptRecord, MAX_HISTORY, NodeEvent};
 
 /// The time for which a node that is gone is listed, in milliseconds.
 const GONE_MS: i64 = 24 * 60 * 60 * 1000;
+/// The most nodes whose history is looked at because a user was assigned to the node last.
+const MAX_LOOKS: usize = 50;
 /// The state of a node that left.
 const GONE: &str = "gone";
 /// The state of a node that missed as many reports as it may.
@@ -108,15 +110,29 @@ async fn all(bus: &Bus, namespace: &Namespace) -> Result<Vec<Value>, CommandExit
 async fn gone(bus: &Bus, namespace: &Namespace, nodes: &[Value], now_ms: i64) -> Vec<GoneNode> {
     let Ok(records) = registry::last_records(bus, namespace).await else { return Vec::new() };
     let there: BTreeSet<&str> = nodes.iter().filter_map(|node| node.get("id")?.as_str()).collect();
-    let left = records.into_iter().filter(|kept| {
-        let is_young = kept.at_ms.saturating_add(GONE_MS) > now_ms;
-        kept.record.event == NodeEvent::Left && is_young && !there.contains(&*kept.record.node)
-    });
+    let mut left = Vec::new();
+    let (mut looks, absent) = (0, records.into_iter().filter(|kept| !there.contains(&*kept.record.node)));
+    for mut kept in absent {
+        if is_about_user(&kept) && looks < MAX_LOOKS {
+            looks += 1;
+            let history = registry::history(bus, namespace, &kept.record.node, MAX_HISTORY).await.unwrap_or_default();
+            kept = history.into_iter().rfind(|kept| !is_about_user(kept)).unwrap_or(kept);
+        }
+        if kept.record.event == NodeEvent::Left && kept.at_ms.saturating_add(GONE_MS) > now_ms {
+            left.push(kept);
+        }
+    }
     let mut gone: Vec<_> = left
+        .into_iter()
         .map(|kept| GoneNode { id: kept.record.node.to_string(), since_ms: kept.at_ms, reason: kept.record.reason })
         .collect();
     gone.sort_by(|one, other| one.id.cmp(&other.id));
     gone
+}
+
+/// Whether a record is about the assignment of a user, which says nothing of the node's own life.
+fn is_about_user(kept: &KeptRecord) -> bool {
+    matches!(kept.record.event, NodeEvent::Assigned | NodeEvent::Unassigned)
 }
 
 /// Whether `name` is the name of this machine, with or without a domain.

@@ -8,6 +8,7 @@ use owo_colors::OwoColorize;
 use serde_json::Value;
 
 use crate::cli::bench::units::{duration, span};
+use crate::cli::fact;
 use crate::cli::table::{self, Tone, toned};
 use crate::plain::Plain;
 
@@ -29,6 +30,9 @@ pub(super) fn page(status: &ServiceStatus) -> String {
     say(replicas(status));
     if let Some(capacity) = status.replicas.first().and_then(capacity) {
         say(capacity);
+    }
+    if let Some(facts) = status.replicas.first().and_then(facts) {
+        say(facts);
     }
     if let Some(agents) = status.replicas.first().map(agents).filter(|agents| !agents.is_empty()) {
         say(format!("{} {agents}", "agents".bold()));
@@ -171,6 +175,12 @@ fn capacity(replica: &Value) -> Option<String> {
     let more = number(replica, "/groups").saturating_sub(groups.len().min(MAX_GROUPS) as u64);
     let more = if more > 0 { format!("\nand {more} more groups") } else { String::new() };
     Some(format!("{rows}{more}"))
+}
+
+/// The countable facts, as the first replica sees them; nothing where there are none.
+fn facts(replica: &Value) -> Option<String> {
+    let facts = replica.pointer("/facts").and_then(Value::as_array).filter(|facts| !facts.is_empty())?;
+    Some(fact::rows(facts).to_string())
 }
 
 /// The agents by version, each with the states of their nodes.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::repeats::MAX_TWINS;
 use super::*;
 use crate::model::{Diagnosis, Marks};
 use crate::nats::message::Verb;
@@ -10,7 +11,6 @@ use crate::registry::peers::Message;
 use crate::worker::{WorkerCommand, WorkerEvent};
 
 use super::super::events::{FrontEvent, Setup};
-use super::super::intake::MAX_TWINS;
 use super::super::testing::{
     ACTION, EPOCH_MS, Harness, LOGIN, STEP, chain, killed, other_holds, other_says, overrun, report, request, running,
     setup, setup_of, with,

@@ -153,7 +153,7 @@ pub const NODE_FIELDS: [&str; 18] = names(&NODE, Of::Seen);
 /// The names of those top-level fields that are figures: reported, or absent.
 pub const NODE_FIGURES: [&str; 7] = names(&NODE, Of::Figures);
 /// The names of the fields of a request that whither knows.
-pub const REQUEST_FIELDS: [&str; 15] = names(&REQUEST, Of::Sent);
+pub const REQUEST_FIELDS: [&str; 16] = names(&REQUEST, Of::Sent);
 
 /// A selection of fields at the top level.
 #[derive(Clone, Copy)]

@@ -16,7 +16,7 @@ const fn seen(path: &'static str, holds: Holds, about: &'static str) -> FieldDoc
 }
 
 /// The fields of a request. A requester may leave each of them out; a script finds those that are not optional here.
-pub const REQUEST: [FieldDoc; 28] = [
+pub const REQUEST: [FieldDoc; 30] = [
     sent(
         "id",
         Holds::Name(1, MAX_NAME_BYTES),
@@ -55,8 +55,18 @@ pub const REQUEST: [FieldDoc; 28] = [
         "the life of the reservation, `service.reservation_max_s` at most",
     )
     .in_units("seconds"),
+    sent(
+        "needs",
+        Holds::Open,
+        "how many units of which countable facts the session takes: `{\"matlab\": 1}`, at most 8 facts",
+    ),
     sent("explain", Holds::Flag, "whether the reply explains the decision"),
     sent("node", Holds::Text, "the node that an explanation is to tell about"),
+    seen(
+        "facts",
+        Holds::Open,
+        "the countable facts that are known, by name, each with `count`, `held` and `free`; filled by the service",
+    ),
     seen("servers", Holds::List(ListElement::Node), "the candidates, as FastX 3 calls them: the same list as `nodes`"),
     field("nodes", Holds::List(ListElement::Node), "the candidates, in order"),
     seen("now", Holds::Number, "the time of the request, in Unix milliseconds").in_units("milliseconds"),

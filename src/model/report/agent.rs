@@ -4,11 +4,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::bounds::MAX_FACT_COUNT;
 use super::super::members::Members;
+use super::super::needs::is_fact_name;
 use super::Report;
 
 /// The longest text of an agent's facts that is kept, in bytes: an agent's own run takes 16.
 const MAX_FACT_BYTES: usize = 64;
+/// The most countable facts that a node may feed.
+pub const MAX_FED_FACTS: usize = 16;
 /// The longest name of a group, in bytes.
 const MAX_GROUP_BYTES: usize = 255;
 
@@ -23,6 +27,8 @@ pub struct ReportingAgent {
     pub started_ms: Option<i64>,
     /// The time between two reports when nothing changes, in milliseconds.
     pub interval_ms: Option<u64>,
+    /// The counts of the countable facts that the agent feeds, by name.
+    pub facts: Vec<(Box<str>, u32)>,
 }
 
 impl ReportingAgent {
@@ -35,8 +41,17 @@ impl ReportingAgent {
             run: text("run"),
             started_ms: agent.value("started_ms").as_ref().and_then(Value::as_i64),
             interval_ms: agent.value("interval_ms").as_ref().and_then(Value::as_u64),
+            facts: agent.value("facts").as_ref().map(fed).unwrap_or_default(),
         }
     }
+}
+
+/// Returns the counts that `facts` feeds; what is no count of a fact is passed over.
+fn fed(facts: &Value) -> Vec<(Box<str>, u32)> {
+    let counts = facts.as_object().into_iter().flatten().filter(|(name, _)| is_fact_name(name));
+    let whole = |count: &Value| count.as_u64().and_then(|count| u32::try_from(count).ok());
+    let counts = counts.filter_map(|(name, count)| Some((name.as_str().into(), whole(count)?)));
+    counts.filter(|(_, count)| *count <= MAX_FACT_COUNT).take(MAX_FED_FACTS).collect()
 }
 
 /// Returns the group of a node: its pool, else `group` of the static data, else of the metadata; empty where none of
@@ -99,6 +114,9 @@ mod tests {
             (told.version.as_deref(), told.started_ms, told.interval_ms),
             (Some("1.2.3"), Some(5), Some(15_000))
         );
+        let fed = json!({"m": 3, "a b": 1, "x": -1, "y": 1.5, "z": 1_000_001, "n": 0});
+        let told = report(json!({"id": "a", "agent": {"facts": fed}})).agent().facts.clone();
+        assert_eq!(told, [("m".into(), 3), ("n".into(), 0)]);
         let agent = json!({"version": ["x"], "run": "r".repeat(65), "started_ms": "soon", "interval_ms": -1});
         assert_eq!(*report(json!({"id": "a", "agent": agent})).agent(), ReportingAgent::default());
         assert_eq!(*report(json!({"id": "a", "agent": 5})).agent(), ReportingAgent::default());

@@ -309,6 +309,9 @@ impl<'a> CapacityDay<'a> {
             }
             Effect::Gossip(_)
             | Effect::WriteOff(..)
+            | Effect::TakeFacts(..)
+            | Effect::GiveFactBack(..)
+            | Effect::SetFact(_)
             | Effect::Mark(_)
             | Effect::Assign(_)
             | Effect::CoolDown { .. }

@@ -32,7 +32,10 @@ fn may_ask(verb: Verb) -> &'static [&'static str] {
         | Verb::Assignments
         | Verb::Status
         | Verb::Accept
-        | Verb::Forget => &["admin"],
+        | Verb::Forget
+        | Verb::Facts
+        | Verb::FactSet
+        | Verb::FactDelete => &["admin"],
     }
 }
 
@@ -62,11 +65,17 @@ fn published() -> Vec<(String, BTreeSet<&'static str>)> {
         ("_INBOX.node-1.x".to_owned(), &["service"]),
         ("elsewhere".to_owned(), &[]),
     ]);
-    for bucket in [names.marks_bucket(), names.claims_bucket(), names.assignments_bucket()] {
+    for bucket in [names.marks_bucket(), names.claims_bucket(), names.assignments_bucket(), names.facts_bucket()] {
         rows.push((format!("$KV.{bucket}.node-1"), &["service"]));
     }
     // The service makes and reads what JetStream keeps; an administrator reads the history.
-    let kept = [names.nodes_bucket(), names.marks_bucket(), names.claims_bucket(), names.assignments_bucket()];
+    let kept = [
+        names.nodes_bucket(),
+        names.marks_bucket(),
+        names.claims_bucket(),
+        names.assignments_bucket(),
+        names.facts_bucket(),
+    ];
     let streams = kept.iter().map(|bucket| bucket_stream(bucket)).chain([names.events_stream()]);
     for stream in streams {
         let is_history = stream == names.events_stream();

@@ -56,6 +56,22 @@ async fn each_role_does_its_work() {
     }
     assert_eq!(site.command("admin", &["unassign", "ann"]).stdout.trim(), "ann is not assigned to node-2 any more");
 
+    let set = site.command("admin", &["fact", "set", "matlab", "12"]);
+    assert_eq!((set.code, set.stdout.trim()), (Some(0), "matlab is 12"), "{}", set.stderr);
+    let told =
+        crate::support::shell::Shell::new().with("WHITHER_NATS", &url).with("WHITHER_INBOX_PREFIX", "_INBOX.launcher");
+    let placed = told.whither(["place", "--user", "ann", "--need", "matlab=1"]);
+    assert_eq!(placed.code, Some(0), "{placed:?}");
+    for (arguments, subject) in [
+        (&["fact", "set", "matlab", "1"][..], "fact-set"),
+        (&["fact", "list"], "facts"),
+        (&["fact", "delete", "matlab"], "fact-delete"),
+    ] {
+        let denied = site.command("launcher", arguments);
+        let words = format!("this login may not use whither.{subject}; NATS says: ");
+        assert!(denied.code == Some(1) && denied.stderr.contains(&words), "{denied:?}");
+    }
+
     let reloaded = site.command("admin", &["reload"]);
     assert!(reloaded.code == Some(0) && reloaded.stdout.starts_with("reloaded; "), "{reloaded:?}");
     assert_eq!(site.command("admin", &["uncordon", "node-1"]).stdout.trim(), "node-1 uncordoned");
@@ -129,6 +145,7 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         "$KV.whither_nodes.node-1.x",
         "$KV.whither_marks.node-1",
         "$KV.whither_assignments.ann",
+        "$KV.whither_facts.matlab",
         "whither.place",
         "whither.start",
         "whither.node.node-1.start",
@@ -137,6 +154,9 @@ async fn an_agent_writes_its_own_key_and_nothing_else() {
         "whither.assign",
         "whither.unassign",
         "whither.assignments",
+        "whither.facts",
+        "whither.fact-set",
+        "whither.fact-delete",
         "whither.events.node-1",
         "whither.peers.x",
         "$JS.API.INFO",
@@ -181,11 +201,15 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         "$KV.whither_nodes.node-1",
         "$KV.whither_marks.node-1",
         "$KV.whither_assignments.ann",
+        "$KV.whither_facts.matlab",
         "whither.cordon",
         "whither.uncordon",
         "whither.assign",
         "whither.unassign",
         "whither.assignments",
+        "whither.facts",
+        "whither.fact-set",
+        "whither.fact-delete",
         "whither.reload",
         "whither.decision",
         "whither.drain",
@@ -234,6 +258,7 @@ async fn an_administrator_decides_on_nodes_through_the_service_alone() {
         "$KV.whither_nodes.node-1",
         "$KV.whither_marks.node-1",
         "$KV.whither_assignments.ann",
+        "$KV.whither_facts.matlab",
         "$JS.API.STREAM.DELETE.KV_whither_marks",
         "$JS.API.STREAM.DELETE.KV_whither_assignments",
         "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",

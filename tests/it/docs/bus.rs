@@ -55,6 +55,7 @@ pub(crate) fn names() -> String {
         (namespace.marks_bucket(), "bucket", "cordons, drains and cool-downs, written by the service"),
         (namespace.claims_bucket(), "bucket", "claimed places where capacity is strict, written by the service"),
         (namespace.assignments_bucket(), "bucket", "users who are assigned to nodes, written by the service"),
+        (namespace.facts_bucket(), "bucket", "countable facts and who holds them, written by the service"),
         (namespace.events_stream(), "stream", "what happened to nodes"),
         (namespace.events_of("KEY"), "subject", "what happened to one node; the events stream has it"),
     ];
@@ -95,6 +96,8 @@ pub(crate) fn metrics() -> String {
     metrics.program_ended("SCRIPT");
     metrics.start_ended("OUTCOME");
     metrics.token_judged("OUTCOME");
+    metrics.headroom.facts([("FACT", [0, 0, 0])]);
+    metrics.headroom.groups([("GROUP", 0)]);
     metrics.bailed_out("SCRIPT", "CAUSE", 1);
     metrics.differed("SCRIPT", "CAUSE");
     let text = metrics.text();
