@@ -87,7 +87,7 @@ lint: ## format, clippy, documentation, dependencies; changes nothing
 	@scripts/tools/dependencies
 	@echo "lint: cargo clippy, warnings are errors"
 	@$(CARGO) clippy --locked --all-targets -- -D warnings
-	@$(CARGO) clippy --locked --bench soak --bench storm -- -D warnings
+	@$(CARGO) clippy --locked --bench soak --bench storm --bench tiers --bench compiling -- -D warnings
 	@echo "lint: the agent by itself, without the service and the engines"
 	@$(CARGO) clippy --locked --no-default-features --features agent --lib --bin whither-agent -- -D warnings
 	@echo "lint: cargo doc, warnings are errors"

@@ -5,8 +5,8 @@
 //! `node` is asked where it is on the `PATH`. `cargo bench --bench tiers -- NAME` takes the scripts whose name has NAME.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
+#[path = "support/corpus.rs"]
+mod corpus;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -14,8 +14,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use corpus::{CORPUS, documents, request, whole_list};
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde_json::json;
 use whither::clock::{Moment, Silent};
 use whither::engine::{LANGUAGES, Settings};
 use whither::model::{Candidate, Change, Cluster, Report, Request, Reservation};
@@ -26,7 +27,6 @@ use whither::script::{
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 /// Calls at a size; the first tenth warms up.
 const CALLS: usize = 200;
-const CORPUS: &str = include_str!("../src/engine/javascript/compiled/tests/corpus.txt");
 
 fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -36,8 +36,8 @@ fn main() {
         "script", "nodes", "boa us", "compiled", "node.js", "to boa", "to node"
     );
     let mut ratios: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for (name, text) in CORPUS.split("//// ").skip(1).filter_map(|script| script.split_once('\n')) {
-        if wanted.as_ref().is_some_and(|wanted| !name.contains(wanted)) || text.contains("function filter(") {
+    for (name, text) in whole_list() {
+        if wanted.as_ref().is_some_and(|wanted| !name.contains(wanted)) {
             continue;
         }
         for size in SIZES {
@@ -103,22 +103,6 @@ fn median(text: &str, size: usize, verify_every: u32) -> f64 {
     }
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
-}
-
-/// The nodes, with what the scripts of the corpus look at.
-fn documents(size: usize) -> Vec<Value> {
-    let mut documents = nodes::nodes(size);
-    for (place, node) in documents.iter_mut().enumerate() {
-        node["serverPool"] = if place % 3 == 0 { "a" } else { "b" }.into();
-        node["metadata"]["zone"] = format!("z{}", place % 7).into();
-        node["staticData"] =
-            json!({"gpu": place % 4 == 0, "size": (["small", "medium", "large"][place % 3]), "users": ["ann", "bob"]});
-    }
-    documents
-}
-
-fn request() -> Value {
-    json!({"action": "session/start", "user": {"login": "ann"}, "userGroups": ["cpu", "staff", "cad"], "data": {"zone": "z1"}})
 }
 
 /// What Node.js takes, in microseconds, by script and number of nodes; nothing where there is no Node.js.

@@ -20,8 +20,11 @@ const RHAI: &str = include_str!("../hostile/rhai.toml");
 /// Scripts that are compiled, and stopped in their compiled code.
 const COMPILED: &str = include_str!("../hostile/compiled.toml");
 
+/// Scripts that call themselves, most of them without end.
+const RECURSION: &str = include_str!("../hostile/recursion.toml");
+
 /// The files of cases, each by its name.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("loops", include_str!("../hostile/loops.toml")),
     ("memory", include_str!("../hostile/memory.toml")),
     ("stack", include_str!("../hostile/stack.toml")),
@@ -32,6 +35,7 @@ const FILES: [(&str, &str); 10] = [
     ("language", include_str!("../hostile/language.toml")),
     ("rhai", RHAI),
     ("compiled", COMPILED),
+    ("recursion", RECURSION),
 ];
 
 #[test]
@@ -99,6 +103,15 @@ async fn a_loop_in_compiled_code_costs_no_worker() {
     for file in files {
         assert!(log.lines().any(|line| line.contains(&file) && line.contains("is compiled")), "{file}: {log}");
     }
+    site.ask_everything().await;
+    assert_eq!(site.worker_deaths(), 0, "{}", site.log());
+    site.stop().await;
+}
+
+/// Recursion is the interpreter's, which counts the calls that are within each other.
+#[tokio::test]
+async fn recursion_costs_no_worker() {
+    let mut site = Site::start_patient(Case::read(&[RECURSION])).await;
     site.ask_everything().await;
     assert_eq!(site.worker_deaths(), 0, "{}", site.log());
     site.stop().await;

@@ -95,6 +95,8 @@ struct Answer {
     /// What the message, with the name of what was thrown, must have in it.
     #[serde(default)]
     words: Vec<String>,
+    /// The line of the script's file that the error names.
+    line: Option<u64>,
     /// The most bytes of the body.
     longest: Option<usize>,
 }
@@ -239,6 +241,9 @@ impl Answer {
         let is_explained = reply.code.is_none() && body["steps"].is_array();
         if !is_explained && reply.code.as_deref() != Some(error["code"].to_string().as_str()) {
             return Err(format!("the header's code is {:?}", reply.code));
+        }
+        if let Some(line) = self.line.filter(|line| error["position"]["line"] != *line) {
+            return Err(format!("the line is {}, not {line}", error["position"]["line"]));
         }
         // What died without a word leaves no step behind.
         let unnamed = matches!(error["limit"].as_str(), Some("crash" | "memory")) && error["step"].is_null();

@@ -60,6 +60,11 @@ pub(super) enum Meaning {
 
 /// How often each name is given a value in `tree`, by declarations with a value and by assignments.
 pub(super) fn assignments(tree: &Tree) -> BTreeMap<Sym, usize> {
+    assignments_in(tree.script.statements())
+}
+
+/// How often each name is given a value in `part` of a tree.
+pub(super) fn assignments_in(part: &impl VisitWith) -> BTreeMap<Sym, usize> {
     struct Count(BTreeMap<Sym, usize>);
     impl Count {
         fn add(&mut self, name: Sym) {
@@ -109,7 +114,7 @@ pub(super) fn assignments(tree: &Tree) -> BTreeMap<Sym, usize> {
         }
     }
     let mut count = Count(BTreeMap::new());
-    let _ = tree.script.statements().visit_with(&mut count);
+    let _ = part.visit_with(&mut count);
     count.0
 }
 

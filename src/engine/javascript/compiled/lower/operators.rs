@@ -7,14 +7,22 @@ use boa_ast::expression::operator::binary::{ArithmeticOp, BinaryOp, BitwiseOp, L
 use boa_ast::expression::operator::unary::UnaryOp;
 use boa_ast::expression::operator::update::{Update, UpdateOp, UpdateTarget};
 use boa_ast::expression::operator::{Binary as BinaryExpression, Unary as UnaryExpression};
+use boa_interner::Sym;
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{Binary, Ex, St, Unary};
-use super::names::nothing;
+use super::names::{assignments_in, nothing};
 use super::{Lowering, Res, Val};
 
 impl<'t> Lowering<'t> {
     pub(super) fn binary(&mut self, binary: &'t BinaryExpression) -> Res<Val> {
+        // `x + (x = 1)` is what `x` was before in JavaScript; in Boa, which has to agree, it is what `x` is then.
+        if let Expression::Identifier(name) = binary.lhs()
+            && !matches!(binary.op(), BinaryOp::Logical(_) | BinaryOp::Comma)
+            && is_assigned_in(binary.rhs(), name.sym())
+        {
+            return Err(self.refusal("a variable that is set beside the operator that it stands before"));
+        }
         match binary.op() {
             BinaryOp::Logical(op) => self.logical(op, binary.lhs(), binary.rhs()),
             BinaryOp::Comma => {
@@ -250,6 +258,12 @@ impl<'t> Lowering<'t> {
             UpdateTarget::PropertyAccess(_) => Err(self.refusal("an assignment to a private member")),
         }
     }
+}
+
+/// Whether `expression` may give the variable `name` a value.
+fn is_assigned_in(expression: &Expression, name: Sym) -> bool {
+    !matches!(expression, Expression::Literal(_) | Expression::Identifier(_))
+        && assignments_in(expression).contains_key(&name)
 }
 
 /// The call for an operator on bits.

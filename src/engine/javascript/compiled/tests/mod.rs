@@ -4,6 +4,7 @@
 mod corpus;
 mod further;
 mod generator;
+mod test262;
 mod world;
 
 use std::collections::BTreeMap;
@@ -30,9 +31,13 @@ fn engine(compiles: bool) -> JavaScript {
 }
 
 fn load(engine: &JavaScript, text: &str) -> JavaScriptProgram {
+    try_load(engine, text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn try_load(engine: &JavaScript, text: &str) -> Result<JavaScriptProgram, String> {
     let content = Content::Text(text.into());
     let source = ScriptSource { file: Arc::from("test.js"), content, isolation: Isolation::default() };
-    engine.load_program(&source).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    engine.load_program(&source).map_err(|error| error.to_string())
 }
 
 /// How many scripts were compiled, how often compiled code was asked, and how often it gave up.

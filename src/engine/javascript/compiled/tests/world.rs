@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::clock::Moment;
 use crate::model::{Candidate, Change, Cluster, Marks, Report, Request, Reservation};
 use crate::script::{
-    Argument, Arity, Call, CallAnswer, CallContext, LogBook, NodeFunction, Script, ScriptError, ScriptLimits,
-    ScriptRequest, ScriptShape,
+    Argument, Arity, Call, CallAnswer, CallContext, LogBook, NodeFunction, ReturnedValue, Script, ScriptError,
+    ScriptLimits, ScriptRequest, ScriptShape,
 };
 
 /// Chance with a seed.
@@ -64,6 +64,14 @@ pub(super) enum Asking {
 pub(super) struct Heard {
     answer: Result<CallAnswer, ScriptError>,
     lines: Vec<String>,
+}
+
+impl Heard {
+    /// Whether the answer is this identifier, and nothing was logged.
+    pub(super) fn says(&self, id: &str) -> bool {
+        matches!(&self.answer, Ok(CallAnswer::Returned(ReturnedValue::Id(said))) if **said == *id)
+            && self.lines.is_empty()
+    }
 }
 
 impl TestWorld {
