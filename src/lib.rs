@@ -1,7 +1,7 @@
 //! whither: to which node? A placement service for clusters of session hosts.
 //!
 //! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or with
-//! the reason why there is none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock` and `plain`, then
+//! the reason why there is none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock`, `plain` and `trace`, then
 //! `script` and `chain`, then `engine`, then `evaluator`, `explain`, `config` and `types`, then the processes and NATS,
 //! then `agent` and `front`, then `server` and `simulate`, then `cli`.
 
@@ -43,6 +43,7 @@ pub mod simulate;
 pub mod suite;
 #[cfg(feature = "service")]
 pub mod system_clock;
+pub mod trace;
 #[cfg(feature = "service")]
 pub mod types;
 #[cfg(feature = "service")]

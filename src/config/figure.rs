@@ -27,6 +27,10 @@ const fn limit(key: &'static str, default: u32, (least, most): (u32, u32), about
     Figure { section: "limits", key, default, least, most, about }
 }
 
+const fn tracing(key: &'static str, default: u32, (least, most): (u32, u32), about: &'static str) -> Figure {
+    Figure { section: "tracing", key, default, least, most, about }
+}
+
 /// `service.liveness_s`.
 pub const LIVENESS_S: Figure =
     service("liveness_s", 90, (3, 86_400), "a node without a report for so many seconds takes nothing");
@@ -154,8 +158,19 @@ pub const RECYCLE_REQUESTS: Figure =
 pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
+/// `tracing.sampled_per_million`.
+pub const SAMPLED_PER_MILLION: Figure = tracing(
+    "sampled_per_million",
+    1_000_000,
+    (0, 1_000_000),
+    "of the requests that come without a trace so many are traced; one that comes with a trace does as its sender does",
+);
+/// `tracing.queue`.
+pub const TRACING_QUEUE: Figure =
+    tracing("queue", 2048, (1, 100_000), "requests whose spans wait for the collector; more are dropped and counted");
+
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 33] = [
+pub const FIGURES: [&Figure; 35] = [
     &LIVENESS_S,
     &MAX_MISSED,
     &RESERVATION_S,
@@ -189,6 +204,8 @@ pub const FIGURES: [&Figure; 33] = [
     &QUARANTINE_PAUSE_S,
     &RECYCLE_REQUESTS,
     &RECYCLE_MB,
+    &SAMPLED_PER_MILLION,
+    &TRACING_QUEUE,
 ];
 
 /// The keys of the figures of `section`.

@@ -25,6 +25,7 @@ mod section;
 pub mod settings;
 pub mod steps;
 pub mod suite;
+pub mod traces;
 
 pub use address::ServerUrl;
 pub use files::{Contents, FileError, Files, MemoryFiles};
@@ -36,11 +37,12 @@ pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
 pub use settings::{Capacity, Cooldown, LimitSettings, NewNodes, ServiceSettings};
 pub use steps::{load_step, never_asked};
+pub use traces::{CollectorUrl, TracingSettings};
 
 use problem::{Notes, quoted};
 use section::Section;
 
-const SECTIONS: [&str; 5] = ["nats", "http", "service", "limits", "chain"];
+const SECTIONS: [&str; 6] = ["nats", "http", "service", "limits", "tracing", "chain"];
 
 /// A config with every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct Config {
     pub service: ServiceSettings,
     /// The limits.
     pub limits: LimitSettings,
+    /// The settings of tracing; `None` where no request is traced.
+    pub tracing: Option<TracingSettings>,
     /// The chains with the limits that they run under; empty where the command did not need chains.
     pub chains: ChainSet,
 }
@@ -167,7 +171,8 @@ fn read(
         chain.max_pending = Some(u64::from(service.max_pending)).filter(|most| *most > 0);
     }
     let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone(), names: service.user_names };
-    (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
+    let tracing = TracingSettings::read(&root, loading.needs, notes);
+    (Config { nats, http: settings::read_http(&root, notes), service, limits, tracing, chains }, secret)
 }
 
 fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Nats, Option<SecretPlace>) {

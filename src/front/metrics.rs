@@ -15,6 +15,10 @@ use prometheus_client::registry::Registry;
 use super::pending_request::PendingStage;
 use crate::nats::wire;
 
+mod spans;
+
+pub use spans::{DropReason, SpanMetrics};
+
 /// The labels of decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DecisionLabels {
@@ -189,6 +193,8 @@ pub struct Metrics {
     /// 1 where the config was read well the last time, 0 where an edited config is faulty and the old config stays in
     /// force.
     pub reload_successful: Gauge<i64, AtomicI64>,
+    /// Spans for the collector of traces.
+    pub spans: SpanMetrics,
 }
 
 impl Metrics {
@@ -242,6 +248,7 @@ impl Metrics {
             lost_replies: Counter::default(),
             lost_log_lines: Gauge::default(),
             reload_successful: Gauge::default(),
+            spans: SpanMetrics::default(),
             registry: Registry::default(),
         };
         registry.register("decisions", "Decisions told to requesters", metrics.decisions.clone());
@@ -312,6 +319,7 @@ impl Metrics {
         let about = "1 where the config was read well the last time, 0 where the old one is still in force";
         registry.register("config_last_reload_successful", about, metrics.reload_successful.clone());
         metrics.reload_successful.set(1);
+        metrics.spans.register(&mut registry);
         metrics.pending(&[0; PendingStage::NAMES.len()]);
         metrics.nodes_in_states(&BTreeMap::new());
         Self { registry, ..metrics }

@@ -41,6 +41,7 @@ mod shares;
 mod shown;
 mod snapshot;
 mod spares;
+mod stage_spans;
 mod starts;
 pub mod status;
 mod task;

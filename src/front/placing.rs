@@ -18,7 +18,7 @@ use crate::worker::{PlacementQuestion, Ticket, WorkerCommand};
 use super::cancel::called_off;
 use super::minutes::RequestEnd;
 use super::pending_request::{PendingRequest, PendingStage};
-use super::placement_log::{log_failure, log_lines};
+use super::placement_log::{log_failure, note_decision};
 use super::placement_reply::PlacementReply;
 use super::task::Front;
 use super::view::NO_LIST;
@@ -135,6 +135,7 @@ impl Front {
             cooling,
             from: None,
             narrated: false,
+            traced: incoming.is_recorded(),
         };
         let waiting = vec![incoming.without_payload()];
         let pending = Box::new(PendingRequest { key, warnings, ..PendingRequest::new(question, waiting, user) });
@@ -206,7 +207,7 @@ impl Front {
             return;
         }
         let Some(mut pending) = self.requests.take(ticket) else { return };
-        log_lines(&decision);
+        note_decision(&mut pending, &decision, self.now.instant);
         self.record(&pending.question, &decision);
         if self.has_last_resort(&pending, &decision) {
             let question = Arc::make_mut(&mut pending.question);
@@ -408,17 +409,16 @@ impl Front {
         }
         for incoming in &pending.waiting {
             self.count(incoming, &pending.question.head.action, outcome, pending.waited(self.now.instant));
-            self.reply(pending.annotated(reply(incoming)));
+            self.reply(pending.traced(pending.annotated(reply(incoming)), self.now.instant));
         }
     }
 
     fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str, waited: Duration) {
-        let (metrics, taken) = (&self.metrics, self.since(incoming.received));
+        let (metrics, taken) = (&self.metrics, self.since(incoming.received).saturating_sub(waited));
         // Cached, because a lookup in a family allocates labels and takes a lock.
         let figures =
             self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
         figures.count.inc();
-        let taken = taken.saturating_sub(waited);
         figures.latency.observe(taken.as_secs_f64());
         self.minutes.count(self.now_ms(), RequestEnd::of(outcome), taken);
     }

@@ -13,11 +13,12 @@ use super::schema::{described, root};
 use super::sentence;
 
 /// The sections of a config, each with a description; `chain` has a table for each action.
-const SECTIONS: [(&str, &str); 4] = [
+const SECTIONS: [(&str, &str); 5] = [
     ("nats", "Where the bus is, and how to log in."),
     ("http", "The small HTTP port."),
     ("service", "How the service keeps its state."),
     ("limits", "What is bounded, and how far."),
+    ("tracing", "The collector that spans of requests are sent to."),
 ];
 
 /// Returns the schema of a config.
@@ -159,6 +160,7 @@ mod tests {
             "tls_cert",
             "tls_key",
             "listen",
+            "endpoint",
             "timezone",
             "script",
             "builtin",

@@ -49,6 +49,8 @@ mod suite;
 mod support;
 mod systemd;
 mod tiers;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 mod turns;
 mod types;
 mod wasm;

@@ -8,11 +8,12 @@ use whither::config::key::KEYS;
 use super::markdown::{code, table};
 
 /// The sections, each with its heading.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("nats", "[nats]"),
     ("http", "[http]"),
     ("service", "[service]"),
     ("limits", "[limits]"),
+    ("tracing", "[tracing]"),
     ("chain", "[chain.\"ACTION\"]"),
     ("step", "A step that is a table"),
 ];
