@@ -11,6 +11,8 @@ mod bucket;
 mod cancel;
 mod census;
 mod claims;
+#[cfg(test)]
+mod clock_jumps;
 mod compiled;
 pub mod deadline;
 mod effects;
