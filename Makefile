@@ -8,7 +8,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 tools_dir := $(or $(WHITHER_TOOLS),.tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wasm bench soak storm simulate fuzz dist dist-test lint tools clean-tools
+.PHONY: help demo test test-traces wasm bench soak storm simulate fuzz dist dist-test lint tools clean-tools
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
@@ -32,6 +32,11 @@ test: ## every test, with a real NATS server and the Python and JavaScript clien
 		started=$$(date +%s) && \
 		RUST_TEST_THREADS=$(test_threads) WHITHER_NATS_SERVER="$$server" $(CARGO) test && \
 		echo "test: passed in $$(($$(date +%s) - started)) s"
+
+test-traces: ## the tests of traces, which a build without `--features opentelemetry` has not
+	@server=$$(scripts/tools/nats-server) && echo "test-traces: with $$server" && \
+		WHITHER_NATS_SERVER="$$server" $(CARGO) test --features opentelemetry --lib telemetry && \
+		WHITHER_NATS_SERVER="$$server" $(CARGO) test --features opentelemetry --test it traces::
 
 wasm: ## the shipped policies as WebAssembly components
 	@scripts/tools/wasm-target
@@ -88,6 +93,8 @@ lint: ## format, clippy, documentation, dependencies; changes nothing
 	@echo "lint: cargo clippy, warnings are errors"
 	@$(CARGO) clippy --locked --all-targets -- -D warnings
 	@$(CARGO) clippy --locked --bench soak --bench storm --bench tiers --bench compiling -- -D warnings
+	@echo "lint: the service with traces, and their tests"
+	@$(CARGO) clippy --locked --features opentelemetry --lib --bin whither --test it -- -D warnings
 	@echo "lint: the agent by itself, without the service and the engines"
 	@$(CARGO) clippy --locked --no-default-features --features agent --lib --bin whither-agent -- -D warnings
 	@echo "lint: cargo doc, warnings are errors"

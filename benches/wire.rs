@@ -60,6 +60,7 @@ fn ask(padding: usize) -> WorkerCommand {
         cooling: Default::default(),
         from: None,
         narrated: false,
+        traced: false,
     }))
 }
 

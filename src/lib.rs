@@ -1,8 +1,8 @@
 //! whither: to which node? A placement service for clusters of session hosts.
 //!
 //! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or with
-//! the reason why there is none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock` and `plain`, then
-//! `script`, `token` and `chain`, then `engine`, then `evaluator`, `explain`, `config` and `types`, then the processes and NATS,
+//! the reason why there is none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock`, `plain` and
+//! `trace`, then `script`, `token` and `chain`, then `engine`, then `evaluator`, `explain`, `config` and `types`, then the processes and NATS,
 //! then `agent` and `front`, then `server` and `simulate`, then `cli`.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -45,6 +45,7 @@ pub mod suite;
 pub mod system_clock;
 #[cfg(feature = "service")]
 pub mod token;
+pub mod trace;
 #[cfg(feature = "service")]
 pub mod types;
 #[cfg(feature = "service")]

@@ -198,5 +198,6 @@ pub fn blank(now_ms: i64, seed: u64) -> PlacementQuestion {
         cooling: Default::default(),
         from: None,
         narrated: true,
+        traced: false,
     }
 }

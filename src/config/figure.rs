@@ -31,6 +31,10 @@ const fn token(key: &'static str, default: u32, (least, most): (u32, u32), about
     Figure { section: "tokens", key, default, least, most, about }
 }
 
+const fn tracing(key: &'static str, default: u32, (least, most): (u32, u32), about: &'static str) -> Figure {
+    Figure { section: "tracing", key, default, least, most, about }
+}
+
 /// `service.liveness_s`.
 pub const LIVENESS_S: Figure =
     service("liveness_s", 90, (3, 86_400), "a node without a report for so many seconds takes nothing");
@@ -170,9 +174,19 @@ pub const REMEMBERED: Figure = token(
     (0, 1_000_000),
     "verified tokens that are not verified again until they expire; 0: each one is, each time",
 );
+/// `tracing.sampled_per_million`.
+pub const SAMPLED_PER_MILLION: Figure = tracing(
+    "sampled_per_million",
+    1_000_000,
+    (0, 1_000_000),
+    "of the requests that come without a trace so many are traced; one that comes with a trace does as its sender does",
+);
+/// `tracing.queue`.
+pub const TRACING_QUEUE: Figure =
+    tracing("queue", 2048, (1, 100_000), "requests whose spans wait for the collector; more are dropped and counted");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 36] = [
+pub const FIGURES: [&Figure; 38] = [
     &LIVENESS_S,
     &MAX_MISSED,
     &RESERVATION_S,
@@ -209,6 +223,8 @@ pub const FIGURES: [&Figure; 36] = [
     &LEEWAY_S,
     &MAX_KB,
     &REMEMBERED,
+    &SAMPLED_PER_MILLION,
+    &TRACING_QUEUE,
 ];
 
 /// The keys of the figures of `section`.

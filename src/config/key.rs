@@ -44,7 +44,7 @@ const fn step((key, default, expected, about): KeyRow) -> ConfigKey {
 }
 
 /// Every key that is no figure, in the order of a config.
-pub const KEYS: [ConfigKey; 51] = [
+pub const KEYS: [ConfigKey; 52] = [
     nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
     nats((
         "namespace",
@@ -80,6 +80,13 @@ pub const KEYS: [ConfigKey; 51] = [
         default: "",
         expected: "an address with its port, `\"127.0.0.1:4280\"`",
         about: "where `/healthz`, `/readyz`, `/metrics` and `/api/status` are served; without it no port opens",
+    },
+    ConfigKey {
+        section: "tracing",
+        key: "endpoint",
+        default: "",
+        expected: "an address, `\"http://127.0.0.1:4318\"`",
+        about: "the OpenTelemetry collector that spans are sent to, by OTLP over HTTP; `/v1/traces` where it has no path",
     },
     service(("timezone", "the host's", "a time zone, `\"Europe/Berlin\"`", "what scripts see as the time of day")),
     service((

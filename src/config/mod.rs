@@ -31,6 +31,7 @@ pub mod steps;
 pub mod suite;
 #[cfg(feature = "service")]
 mod tokens;
+pub mod traces;
 
 pub use address::ServerUrl;
 pub use files::{Contents, FileError, Files, MemoryFiles};
@@ -42,11 +43,12 @@ pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
 pub use settings::{Capacity, Cooldown, LimitSettings, NewNodes, ServiceSettings};
 pub use steps::{load_step, never_asked};
+pub use traces::{CollectorUrl, TracingSettings};
 
 use problem::{Notes, quoted};
 use section::Section;
 
-const SECTIONS: [&str; 6] = ["nats", "http", "service", "limits", "tokens", "chain"];
+const SECTIONS: [&str; 7] = ["nats", "http", "service", "limits", "tokens", "tracing", "chain"];
 
 /// A config with every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct Config {
     /// The verifier of the tokens of requests, where there is a section for it.
     #[cfg(feature = "service")]
     pub tokens: Option<Arc<TokenVerifier>>,
+    /// The settings of tracing; `None` where no request is traced.
+    pub tracing: Option<TracingSettings>,
     /// The chains with the limits that they run under; empty where the command did not need chains.
     pub chains: ChainSet,
 }
@@ -183,6 +187,7 @@ fn read(
         chain.max_pending = Some(u64::from(service.max_pending)).filter(|most| *most > 0);
     }
     let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone(), names: service.user_names };
+    let tracing = TracingSettings::read(&root, loading.needs, notes);
     let http = settings::read_http(&root, notes);
     let config = Config {
         nats,
@@ -191,6 +196,7 @@ fn read(
         limits,
         #[cfg(feature = "service")]
         tokens,
+        tracing,
         chains,
     };
     (config, secret)

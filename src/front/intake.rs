@@ -132,6 +132,7 @@ impl Front {
             cooling,
             from: None,
             narrated: false,
+            traced: incoming.is_recorded(),
         };
         let waiting = vec![incoming.without_payload()];
         let pending = Box::new(PendingRequest { key, warnings, needs, ..PendingRequest::new(question, waiting, user) });

@@ -16,6 +16,10 @@ use super::headroom::HeadroomFigures;
 use super::pending_request::PendingStage;
 use crate::nats::wire;
 
+mod spans;
+
+pub use spans::{DropReason, SpanMetrics};
+
 /// The labels of decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DecisionLabels {
@@ -198,6 +202,8 @@ pub struct Metrics {
     /// 1 where the config was read well the last time, 0 where an edited config is faulty and the old config stays in
     /// force.
     pub reload_successful: Gauge<i64, AtomicI64>,
+    /// Spans for the collector of traces.
+    pub spans: SpanMetrics,
 }
 
 impl Metrics {
@@ -299,9 +305,11 @@ impl Metrics {
                 "config_last_reload_successful",
                 "1 where the config was read well the last time, 0 where the old one is still in force",
             ),
+            spans: SpanMetrics::default(),
             registry: Registry::default(),
         };
         metrics.headroom.register(all);
+        metrics.spans.register(all);
         metrics.reload_successful.set(1);
         metrics.pending(&[0; PendingStage::NAMES.len()]);
         metrics.nodes_in_states(&BTreeMap::new());

@@ -11,6 +11,8 @@ mod bucket;
 mod cancel;
 mod census;
 mod claims;
+#[cfg(test)]
+mod clock_jumps;
 mod compiled;
 pub mod deadline;
 mod effects;
@@ -49,6 +51,7 @@ mod shares;
 mod shown;
 mod snapshot;
 mod spares;
+mod stage_spans;
 mod starts;
 pub mod status;
 mod task;

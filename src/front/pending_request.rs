@@ -13,6 +13,7 @@ use crate::registry::ledger::RequestKey;
 use crate::worker::PlacementQuestion;
 
 use super::placement_reply::PlacementReply;
+use super::stage_spans::StageSpans;
 
 /// The stage of a pending request between the requester's message and the reply.
 #[derive(Debug)]
@@ -88,6 +89,8 @@ pub(super) struct PendingRequest {
     pub(super) is_cancelled: bool,
     /// The time for which the question waited for a free node.
     pub(super) waits: Waits,
+    /// The spans so far, where a requester is recorded.
+    pub(super) spans: StageSpans,
 }
 
 /// The time that a question spends in the chain's wait queue.
@@ -104,6 +107,7 @@ impl PendingRequest {
         Self {
             question: Arc::new(question),
             stage: PendingStage::Queued,
+            spans: StageSpans::of(&waiting),
             waiting,
             key: None,
             needs: Needs::new(),
@@ -131,6 +135,14 @@ impl PendingRequest {
             Arc::make_mut(&mut self.question).search_us = 0;
         }
         Arc::clone(&self.question)
+    }
+
+    /// Moves the request into `stage`, in which the request is from `now` on, as far as that is known.
+    pub(super) fn enter(&mut self, stage: PendingStage, now: Option<Instant>) {
+        if let Some(now) = now {
+            self.spans.enter(stage.as_str(), now);
+        }
+        self.stage = stage;
     }
 
     /// Notes that the request waits for a free node from `now` on.
@@ -200,7 +212,7 @@ mod tests {
 
     fn incoming(deadline_ms: Option<i64>) -> Incoming {
         let (payload, reply, received) = (Vec::new().into(), Some("inbox".into()), Instant::now());
-        Incoming { verb: Verb::Place, payload, deadline_ms, timeout_ms: None, reply, received, pass: None }
+        Incoming { verb: Verb::Place, payload, deadline_ms, timeout_ms: None, reply, received, pass: None, trace: None }
     }
 
     fn waited_for(deadlines: &[Option<i64>]) -> PendingRequest {

@@ -15,7 +15,7 @@ use crate::worker::{Ticket, WorkerCommand};
 use super::cancel::called_off;
 use super::minutes::RequestEnd;
 use super::pending_request::PendingRequest;
-use super::placement_log::{log_failure, log_lines};
+use super::placement_log::{log_failure, note_decision};
 use super::placement_reply::PlacementReply;
 use super::task::Front;
 
@@ -27,7 +27,7 @@ impl Front {
             return;
         }
         let Some(mut pending) = self.requests.take(ticket) else { return };
-        log_lines(&decision);
+        note_decision(&mut pending, &decision, self.now.instant);
         self.record(&pending.question, &decision);
         if self.has_last_resort(&pending, &decision) {
             let question = Arc::make_mut(&mut pending.question);
@@ -225,18 +225,17 @@ impl Front {
         }
         for incoming in &pending.waiting {
             self.count(incoming, &pending.question.head.action, outcome, pending.waited(self.now.instant));
-            self.reply(pending.annotated(reply(incoming)));
+            self.reply(pending.traced(pending.annotated(reply(incoming)), self.now.instant));
         }
     }
 
     /// Counts an answered request: its `outcome`, and how long the request took without the time that it waited.
     pub(super) fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str, waited: Duration) {
-        let (metrics, taken) = (&self.metrics, self.since(incoming.received));
+        let (metrics, taken) = (&self.metrics, self.since(incoming.received).saturating_sub(waited));
         // Cached, because a lookup in a family allocates labels and takes a lock.
         let figures =
             self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
         figures.count.inc();
-        let taken = taken.saturating_sub(waited);
         figures.latency.observe(taken.as_secs_f64());
         self.minutes.count(self.now_ms(), RequestEnd::of(outcome), taken);
     }

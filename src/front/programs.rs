@@ -24,8 +24,9 @@ impl Front {
         let WaitingDecision { ticket, step, suspended, taken } = waiting;
         let most = self.workers.setup().retries;
         let Some(edition) = self.workers.slot_mut(slot).and_then(|slot| slot.park(ticket)) else { return };
+        let now = self.requests.now();
         let Some(pending) = self.requests.get_mut(ticket) else { return };
-        pending.stage = PendingStage::Suspended;
+        pending.enter(PendingStage::Suspended, now);
         if let Some((node, reason)) = taken {
             self.metrics.refused_commits.inc();
             pending.retries += 1;
@@ -144,10 +145,11 @@ impl Front {
     fn go_on(&mut self, returned: ReturnedQuestion, heard: Option<ProgramAnswer>) {
         let ReturnedQuestion { ticket, step, suspended } = returned;
         let from = SuspendedStep { step, suspended, heard };
+        let now = self.requests.now();
         let Some(pending) = self.requests.get_mut(ticket) else { return };
         if self.workers.unpark(ticket) {
             Arc::make_mut(&mut pending.question).from = Some(from);
-            pending.stage = PendingStage::Queued;
+            pending.enter(PendingStage::Queued, now);
         }
     }
 

@@ -4,6 +4,7 @@
 //! with the next stage or answers it; so a request is in one place at any time, and is answered once.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::registry::ledger::RequestKey;
 use crate::worker::Ticket;
@@ -17,6 +18,8 @@ pub(super) struct Requests {
     by_ticket: BTreeMap<Ticket, Box<PendingRequest>>,
     /// The tickets of requests that have an id of the requester's, which may be repeated.
     by_key: BTreeMap<RequestKey, Ticket>,
+    /// The time of the last event: stages begin then.
+    now: Option<Instant>,
 }
 
 impl Requests {
@@ -25,9 +28,19 @@ impl Requests {
         self.by_ticket.len()
     }
 
+    /// Sets the time from which on the next stages count.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.now = Some(now);
+    }
+
+    /// Returns the time of the last event.
+    pub(super) fn now(&self) -> Option<Instant> {
+        self.now
+    }
+
     /// Puts `pending` into the table, in `stage` from now on.
     pub(super) fn put(&mut self, mut pending: Box<PendingRequest>, stage: PendingStage) {
-        pending.stage = stage;
+        pending.enter(stage, self.now);
         self.by_ticket.insert(pending.question.ticket, pending);
     }
 
@@ -60,8 +73,9 @@ impl Requests {
 
     /// Sets the stage of the request `ticket`.
     pub(super) fn set_stage(&mut self, ticket: Ticket, stage: PendingStage) {
+        let now = self.now;
         if let Some(pending) = self.get_mut(ticket) {
-            pending.stage = stage;
+            pending.enter(stage, now);
         }
     }
 

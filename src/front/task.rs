@@ -261,6 +261,7 @@ impl Front {
     /// [`Front::settle`].
     pub fn handle(&mut self, now: Now, event: FrontEvent) {
         self.now = now;
+        self.requests.set_now(now.instant);
         match event {
             FrontEvent::Request(incoming) => self.request(incoming),
             FrontEvent::Worker(number, event) => self.worker_event(number, event),

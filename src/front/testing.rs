@@ -194,6 +194,7 @@ impl Harness {
             reply: Some(self.messages.to_string().into()),
             received: self.now.instant,
             pass: None,
+            trace: None,
         };
         (self.messages, incoming)
     }

@@ -133,6 +133,7 @@ impl WorkerSlot {
         let mut too_late = Vec::new();
         let Some(worker) = &mut self.worker else { return too_late };
         // A worker that named a culprit or was killed is asked nothing more.
+        let now = requests.now();
         let asks = self.cause.is_none() && !(self.tired && relieved);
         while asks && self.queue.asked() < ASKED_AT_ONCE && worker.waiting_bytes() < WAITING_BYTES {
             if self.queue.asked() == 0 {
@@ -141,7 +142,7 @@ impl WorkerSlot {
             let Some((ticket, alone)) = self.queue.ask_next() else { break };
             match requests.get_mut(ticket) {
                 Some(pending) if !late(pending) => {
-                    pending.stage = PendingStage::Asked;
+                    pending.enter(PendingStage::Asked, now);
                     worker.order(&WorkerCommand::Ask(pending.asked(alone)));
                 }
                 _ => {

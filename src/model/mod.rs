@@ -4,6 +4,7 @@
 //! exist.
 
 pub mod bounds;
+pub mod change;
 pub mod cluster;
 pub mod counterfactual;
 pub mod decision;
@@ -32,7 +33,8 @@ pub mod usernames;
 mod users;
 pub mod verdict;
 
-pub use cluster::{Arrangement, Change, Cluster, SlotIndex};
+pub use change::{Change, Touched};
+pub use cluster::{Arrangement, Cluster, SlotIndex};
 pub use counterfactual::{Counterfactual, FieldChange, Remedy, SearchEnd};
 pub use decision::{Decision, Outcome};
 pub use diagnosis::{Diagnosis, StepReport, StepVerdict};

@@ -8,6 +8,8 @@ use bytes::Bytes;
 
 use super::connect::Bus;
 use super::subjects::{HEADER_ERROR_CODE, HEADER_TIMEOUT};
+use crate::trace::TraceContext;
+use crate::trace::context::{TRACEPARENT, TRACESTATE};
 
 /// A client for requests of the service.
 #[derive(Clone, Debug)]
@@ -42,13 +44,24 @@ impl Caller {
         Self { client: bus.client().clone() }
     }
 
-    /// Sends `body` to `subject` and waits for the reply, `within` that time.
+    /// Sends `body` to `subject` and waits for the reply, `within` that time; `trace` is the context that the request
+    /// carries.
     ///
     /// # Errors
     /// [`CallError`] where there is no reply.
-    pub async fn call(&self, subject: String, body: Vec<u8>, within: Duration) -> Result<CallReply, CallError> {
+    pub async fn call(
+        &self,
+        subject: String,
+        body: Vec<u8>,
+        within: Duration,
+        trace: Option<&TraceContext>,
+    ) -> Result<CallReply, CallError> {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER_TIMEOUT, within.as_millis().to_string());
+        if let Some(trace) = trace {
+            headers.insert(TRACEPARENT, trace.traceparent());
+            trace.state.iter().for_each(|state| headers.insert(TRACESTATE, &**state));
+        }
         // The time limit of the library does not cover the library's queue.
         let request = Request::new().headers(headers).payload(body.into()).timeout(None);
         let sent = tokio::time::timeout(within, self.client.send_request(subject.clone(), request)).await;

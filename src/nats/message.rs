@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
+use crate::trace::{RequestTrace, SpanFailure, TraceRecord};
 
 use super::admission::AdmissionPermit;
 use super::subjects::{HEADER_DEADLINE, HEADER_TIMEOUT};
@@ -165,6 +166,12 @@ impl Verb {
         matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision | Self::Status)
     }
 
+    /// Whether a trace may begin with a request: those for a chain are what a trace is read for.
+    #[must_use]
+    pub const fn begins_traces(self) -> bool {
+        matches!(self, Self::Place | Self::Start | Self::Explain)
+    }
+
     /// Whether a request counts although nobody waits for a reply.
     #[must_use]
     pub const fn needs_no_reply(self) -> bool {
@@ -229,6 +236,8 @@ pub struct Incoming {
     pub received: Instant,
     /// The permit under which the request was admitted; `None` where another replica handed the request on.
     pub pass: Option<Arc<AdmissionPermit>>,
+    /// The trace that the request belongs to, if any.
+    pub trace: Option<Arc<RequestTrace>>,
 }
 
 impl Incoming {
@@ -238,10 +247,17 @@ impl Incoming {
         if self.payload.trim_ascii().is_empty() { b"{}" } else { &self.payload }
     }
 
+    /// Whether the request is recorded in a trace.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.trace.as_deref().is_some_and(RequestTrace::is_recorded)
+    }
+
     /// Returns the message without the body: enough to answer the request.
     #[must_use]
     pub fn without_payload(&self) -> Self {
-        Self { payload: Bytes::new(), reply: self.reply.clone(), pass: self.pass.clone(), ..*self }
+        let (reply, pass, trace) = (self.reply.clone(), self.pass.clone(), self.trace.clone());
+        Self { payload: Bytes::new(), reply, pass, trace, ..*self }
     }
 }
 
@@ -260,6 +276,8 @@ pub struct Outgoing {
     pub error: Option<(FailureName, String)>,
     /// The place that is free again where nobody takes the reply.
     pub place: Option<Arc<Offered>>,
+    /// The record of the request, where the request is recorded.
+    pub trace: Option<Box<TraceRecord>>,
 }
 
 /// A place that is offered to a requester that waited for a place, and may have given up since.
@@ -289,6 +307,17 @@ impl Outgoing {
             body,
             error,
             place: None,
+            trace: TraceRecord::of(incoming.trace.as_ref(), incoming.received),
         }
+    }
+
+    /// Takes the record of the request out of the reply, which is handed to NATS at `now`.
+    #[must_use]
+    pub fn take_record(&mut self, now: Instant) -> Option<TraceRecord> {
+        let mut record = self.trace.take()?;
+        let failure = self.error.as_ref();
+        let failure = failure.map(|(name, message)| SpanFailure { name: name.as_str(), message: message.clone() });
+        record.end(now, failure);
+        Some(*record)
     }
 }

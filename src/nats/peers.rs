@@ -60,7 +60,8 @@ async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: m
             continue;
         }
         let received = Instant::now();
-        let incoming = Incoming { verb, payload, deadline_ms: None, timeout_ms: None, reply, received, pass: None };
+        let incoming =
+            Incoming { verb, payload, deadline_ms: None, timeout_ms: None, reply, received, pass: None, trace: None };
         if requests.send(incoming).await.is_err() {
             return;
         }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Namespace;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
+use crate::trace::{RequestTrace, Sampler, TraceContext, TraceSink};
 
 use super::admission::{Admission, MAX_BYTES};
 use super::message::{Incoming, Offered, Outgoing, Verb, deadlines};
@@ -70,6 +71,7 @@ impl MicroService {
         stats: &Stats,
         requests: mpsc::Sender<Incoming>,
         replies: &mpsc::Sender<Outgoing>,
+        sampler: &Arc<Sampler>,
     ) -> Result<Self, SubscribeError> {
         let stop = CancellationToken::new();
         let admission = Arc::new(Admission::default());
@@ -86,6 +88,7 @@ impl MicroService {
                 namespace: namespace.clone(),
                 requests: requests.clone(),
                 replies: replies.clone(),
+                sampler: Arc::clone(sampler),
             };
             listeners.push(tokio::spawn(listen(client.clone(), subscriber, queue, stop.clone())));
             let (name, stats) = (verb.as_str().to_owned(), Arc::clone(stats));
@@ -147,6 +150,7 @@ struct EndpointQueue {
     namespace: Namespace,
     requests: mpsc::Sender<Incoming>,
     replies: mpsc::Sender<Outgoing>,
+    sampler: Arc<Sampler>,
 }
 
 impl EndpointQueue {
@@ -174,6 +178,7 @@ impl EndpointQueue {
     /// bucket or an endpoint would have us write there: both are dropped. A launcher's news of a session counts also
     /// where the launcher waits for no answer.
     fn incoming(&self, message: Message) -> Option<Incoming> {
+        let trace = self.trace(&message);
         let reply = message.reply;
         if reply.is_none() && !self.verb.needs_no_reply() {
             return None;
@@ -187,7 +192,7 @@ impl EndpointQueue {
         let (deadline_ms, timeout_ms) = *deadlines.as_ref().unwrap_or(&(None, None));
         let (verb, received) = (self.verb, Instant::now());
         let incoming =
-            Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received, pass: None };
+            Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received, pass: None, trace };
         if let Err(error) = deadlines {
             let failure = Failure::new(FailureName::BadRequest, error.to_string());
             // As above: the requester's own time limit is left.
@@ -195,6 +200,17 @@ impl EndpointQueue {
             return None;
         }
         Some(incoming)
+    }
+
+    /// Returns the trace that the requester says the request belongs to, or a trace that begins with the request.
+    fn trace(&self, message: &Message) -> Option<Arc<RequestTrace>> {
+        let (subject, size) = (message.subject.as_str(), message.payload.len());
+        let header = |name| message.headers.as_ref().and_then(|headers| headers.get(name));
+        match TraceContext::read(|name| header(name).map(|value| value.as_str())) {
+            Some(context) => Some(self.sampler.join(context, subject, size)),
+            None if self.verb.begins_traces() => self.sampler.begin(subject, size),
+            None => None,
+        }
     }
 }
 
@@ -241,12 +257,14 @@ async fn round_trip(client: &Client) {
     }
 }
 
-/// Sends replies until their senders are gone, then flushes. Places that nobody was there to take go to `untaken`.
+/// Sends replies until their senders are gone, then flushes. Places that nobody was there to take go to `untaken`,
+/// and the records of requests to `records`.
 pub async fn respond(
     client: Client,
     stats: Stats,
     mut replies: mpsc::Receiver<Outgoing>,
     untaken: mpsc::Sender<Arc<str>>,
+    records: Option<Arc<dyn TraceSink>>,
 ) {
     let offering = Arc::new(Semaphore::new(OFFERS_AT_ONCE));
     while let Some(outgoing) = replies.recv().await {
@@ -254,6 +272,10 @@ pub async fn respond(
         let error = outgoing.error.as_ref().map(|(_, message)| message.as_str());
         if let Some(stats) = stats.get(&outgoing.verb) {
             stats.count(outgoing.received.elapsed(), error);
+        }
+        // A publish waits for nothing but the client's own queue: what is left of the way is the network's.
+        if let (Some(records), Some(record)) = (&records, outgoing.take_record(Instant::now())) {
+            records.take(record);
         }
         let Some(reply) = outgoing.reply.take() else { continue };
         let place =
@@ -334,6 +356,7 @@ mod tests {
             body: vec![b' '; size].into(),
             error: None,
             place: None,
+            trace: None,
         };
         assert_eq!(fitting(outgoing(2000), 4096).body.len(), 2000);
         assert_eq!(fitting(outgoing(9000), 0).body.len(), 9000, "before the first connection nothing is known");

@@ -16,13 +16,16 @@ pub(super) fn keep_descriptors() -> io::Result<()> {
 
 /// Prevents programs from inheriting a priority above the usual.
 ///
+/// The kernel is asked, because musl's function of that name refuses whatever it is asked for.
+///
 /// # Errors
 /// The error of the kernel.
 #[expect(unsafe_code, reason = "no safe call sets a scheduler's policy")]
 pub(super) fn keep_priority() -> io::Result<()> {
-    let usual = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the kernel reads one structure, which lives until the call returns.
-    let result =
-        unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK, &raw const usual) };
+    // The kernel's `struct sched_param`: the priority and nothing else.
+    let usual: libc::c_int = 0;
+    let policy = libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the kernel reads one number, which lives until the call returns.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const usual) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

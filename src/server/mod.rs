@@ -23,6 +23,7 @@ pub mod settings;
 pub mod signals;
 mod standstill;
 mod starts;
+mod telemetry;
 
 use tokio::sync::watch;
 

@@ -31,6 +31,7 @@ use crate::system_clock::now;
 
 use super::error::ServiceError;
 use super::starts::StartTasks;
+use super::telemetry::{TracedService, Tracing};
 use super::{EffectSinks, Executor, Inbox, http, notify};
 
 /// The most requests that may wait for the front's task; a batch of NATS is far smaller.
@@ -71,6 +72,7 @@ pub(super) struct RunningService {
     stats: Stats,
     replies: mpsc::Sender<Outgoing>,
     starts: StartTasks,
+    tracing: Tracing,
     front: JoinHandle<()>,
     responder: JoinHandle<()>,
     http: Option<JoinHandle<()>>,
@@ -132,6 +134,8 @@ impl ServiceParts<'_> {
         let replica = front.replica().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
+        let service = TracedService { replica: &replica, host: &host::name(), namespace: &namespace };
+        let tracing = Tracing::start(config.tracing.as_ref(), service, &metrics)?;
         let stats = service::stats();
         let listens = Arc::<AtomicBool>::default();
         let page = http::HealthPage {
@@ -145,7 +149,13 @@ impl ServiceParts<'_> {
         let running = RunningService {
             front: tokio::spawn(super::run(front, inbox, executor, Arc::clone(&pulse))),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
-            responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing, untaken(&events))),
+            responder: tokio::spawn(service::respond(
+                bus.client().clone(),
+                stats.clone(),
+                outgoing,
+                untaken(&events),
+                tracing.sink.clone(),
+            )),
             bus,
             view,
             events,
@@ -153,6 +163,7 @@ impl ServiceParts<'_> {
             stats,
             replies,
             starts,
+            tracing,
             stop,
             pulse,
             health,
@@ -182,7 +193,15 @@ impl RunningService {
         let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
         peers::listen(view, namespace, &replica, peer_texts, requests.clone()).await.map_err(refused)?;
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages));
-        let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
+        let started = MicroService::start(
+            client,
+            namespace,
+            identity,
+            &self.stats,
+            requests,
+            &self.replies,
+            &self.tracing.sampler,
+        );
         let service = started.await.map_err(refused)?;
         self.await_echo().await;
         self.listens.store(true, Ordering::Relaxed);
@@ -229,7 +248,7 @@ impl RunningService {
 
     /// Answers the requests that were received, and ends.
     pub(super) async fn end(self, service: Option<MicroService>) {
-        let Self { events, replies, starts, front, responder, http, stop, pulse, .. } = self;
+        let Self { events, replies, starts, tracing, front, responder, http, stop, pulse, .. } = self;
         // Their steps are requests, which this replica may have to answer itself.
         starts.end().await;
         drain(service).await;
@@ -241,6 +260,7 @@ impl RunningService {
         if tokio::time::timeout(LAST_MESSAGES, responder).await.is_err() {
             tracing::warn!("NATS did not take the last replies in time");
         }
+        tracing.end().await;
         if let Some(http) = http {
             http.abort();
         }

@@ -9,7 +9,7 @@ mod bus;
 mod run;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -23,6 +23,7 @@ use crate::model::{Failure, FailureName};
 use crate::nats::Bus;
 use crate::nats::call::Caller;
 use crate::nats::message::Outgoing;
+use crate::trace::TimedSpan;
 
 use bus::CallingBus;
 use run::StartRun;
@@ -71,11 +72,12 @@ impl StartTasks {
         let starts = self.clone();
         self.under_way.spawn(async move {
             let progress = start.progress.clone().filter(|subject| starts.namespace.may_answer_to(subject));
-            let bus = CallingBus::new(starts.caller.clone(), starts.namespace.clone(), progress);
+            let trace = start.incoming.trace.clone();
+            let bus = CallingBus::new(starts.caller.clone(), starts.namespace.clone(), progress, trace);
             match starts.stop.run_until_cancelled(StartRun::new(&bus, &start).run()).await {
                 Some(end) => {
                     end.log(&start.login);
-                    starts.reply(end.outcome, end.outgoing(&start.incoming));
+                    starts.reply(end.outcome, traced(end.outgoing(&start.incoming), bus.into_spans()));
                 }
                 None => {
                     starts.refuse(&start, "the service stopped in the middle: ask again with the same `id`".to_owned())
@@ -109,4 +111,13 @@ impl StartTasks {
             self.metrics.lost_replies.inc();
         }
     }
+}
+
+/// Returns `outgoing` with `spans` in its record, where the request is recorded.
+fn traced(mut outgoing: Outgoing, spans: Vec<TimedSpan>) -> Outgoing {
+    if let Some(record) = &mut outgoing.trace {
+        record.concluded = Some(Instant::now());
+        record.spans = spans;
+    }
+    outgoing
 }

@@ -400,6 +400,7 @@ impl World {
             reply: reply.map(Into::into),
             received: self.base + self.timeline.now() + delay,
             pass: None,
+            trace: None,
         };
         self.timeline.after(delay, WorldEvent::Arrives(place, life, FrontEvent::Request(incoming)));
     }

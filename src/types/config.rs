@@ -13,12 +13,13 @@ use super::schema::{described, root};
 use super::sentence;
 
 /// The sections of a config, each with a description; `chain` has a table for each action.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 6] = [
     ("nats", "Where the bus is, and how to log in."),
     ("http", "The small HTTP port."),
     ("service", "How the service keeps its state."),
     ("limits", "What is bounded, and how far."),
     ("tokens", "By which keys and rules the tokens of requests are verified."),
+    ("tracing", "The collector that spans of requests are sent to."),
 ];
 
 /// Returns the schema of a config.
@@ -160,6 +161,7 @@ mod tests {
             "tls_cert",
             "tls_key",
             "listen",
+            "endpoint",
             "timezone",
             "secret_file",
             "groups_claim",

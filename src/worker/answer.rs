@@ -56,13 +56,16 @@ fn ask_of(question: &PlacementQuestion) -> Ask {
 }
 
 /// Removes from `decision` all that the service does not read: a placement that nobody wants explained keeps only the
-/// steps with log lines.
+/// steps with log lines, and where the request is traced what each step cost.
 pub fn shorten(question: &PlacementQuestion, decision: &mut Decision) {
     let is_told_whole = question.narrated || question.head.explain || question.purpose != Purpose::Place;
     if !is_told_whole && matches!(decision.outcome, Outcome::Placed(_)) {
         let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
         *excluded = LostNodes::default();
-        steps.retain(|step| !step.log.is_empty());
+        match question.traced {
+            true => steps.iter_mut().for_each(|step| step.lost = LostNodes::default()),
+            false => steps.retain(|step| !step.log.is_empty()),
+        }
     }
 }
 

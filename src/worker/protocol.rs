@@ -135,6 +135,8 @@ pub struct PlacementQuestion {
     /// Whether each step and node is reported before it runs, so that a step that ends the process without a report is
     /// named.
     pub narrated: bool,
+    /// Whether the steps of a placement are reported too, because the request is recorded in a trace.
+    pub traced: bool,
 }
 
 impl PlacementQuestion {
@@ -163,6 +165,7 @@ impl PlacementQuestion {
             cooling: CoolingPolicy::default(),
             from: None,
             narrated: false,
+            traced: false,
         }
     }
 

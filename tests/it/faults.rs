@@ -1,8 +1,9 @@
 //! Every fault of NATS, over real servers: killed, frozen, emptied, led by another one, flooded, away while thousands ask;
-//! and whatever nodes may report. Each test waits for what happens, and none asks how fast.
+//! out of disk; and whatever nodes may report. Each test waits for what happens, and none asks how fast.
 
 mod away;
 mod buckets;
+mod full_disk;
 mod leaders;
 mod poison;
 mod replicas;

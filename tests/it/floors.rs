@@ -14,7 +14,7 @@ use source::{Kind, Named, Source};
 
 /// Each module below `src`, on its floor.
 const FLOORS: [&[&str]; 8] = [
-    &["model", "clock", "plain"],
+    &["model", "clock", "plain", "trace"],
     &["script", "chain", "token"],
     &["engine"],
     &["evaluator", "explain", "config", "check", "types", "suite"],

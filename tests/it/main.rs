@@ -51,6 +51,8 @@ mod support;
 mod systemd;
 mod tiers;
 mod tokens;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 mod turns;
 mod types;
 mod wasm;

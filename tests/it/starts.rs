@@ -6,3 +6,4 @@ mod failures;
 mod jobs;
 mod launchers;
 mod site;
+mod traces;

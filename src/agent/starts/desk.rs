@@ -15,6 +15,7 @@ use crate::model::json::{self, JsonLimits};
 use crate::model::report::MAX_ID_BYTES;
 use crate::nats::Bus;
 use crate::nats::starts::{StartAnswer, StartFault, StartOrder};
+use crate::trace::TraceContext;
 
 use super::launch::{self, failed};
 use super::memory::{KnownStart, StartMemory};
@@ -94,10 +95,12 @@ impl StartDesk {
     }
 
     async fn answer(self: Arc<Self>, client: Client, request: Message, is_full: bool) {
+        let header = |name| request.headers.as_ref().and_then(|headers| headers.get(name));
+        let trace = TraceContext::read(|name| header(name).map(|value| value.as_str()));
         let Some(reply) = request.reply else { return };
         let answer = match read(&request.payload) {
             Ok(_) if is_full => failed(StartFault::Busy, format!("{MAX_REQUESTS} starts wait on this node already")),
-            Ok(order) => self.outcome(&order).await,
+            Ok(order) => self.outcome(&order, trace.as_ref()).await,
             Err(message) => failed(StartFault::Unreadable, message),
         };
         // An answer is words and numbers, which can always be written.
@@ -109,7 +112,7 @@ impl StartDesk {
     }
 
     /// Returns the answer for `order`: the answer that was given before, if any.
-    async fn outcome(&self, order: &StartOrder) -> StartAnswer {
+    async fn outcome(&self, order: &StartOrder, trace: Option<&TraceContext>) -> StartAnswer {
         let id = &order.reservation;
         let known = self.memory().open(id);
         match known {
@@ -120,7 +123,7 @@ impl StartDesk {
                 answer.unwrap_or_else(|| failed(StartFault::Unknown, "the start is still under way"))
             }
             KnownStart::New => {
-                let answer = self.start(order).await;
+                let answer = self.start(order, trace).await;
                 self.log_answer(order, &answer);
                 self.memory().ended(id, answer.clone());
                 if matches!(answer, StartAnswer::Started { .. }) {
@@ -131,7 +134,7 @@ impl StartDesk {
         }
     }
 
-    async fn start(&self, order: &StartOrder) -> StartAnswer {
+    async fn start(&self, order: &StartOrder, trace: Option<&TraceContext>) -> StartAnswer {
         let limit = self.settings.limit.min(Duration::from_millis(order.limit_ms));
         let until = Instant::now() + limit;
         if let Some(answer) = late(order.deadline_ms) {
@@ -154,7 +157,7 @@ impl StartDesk {
         }
         let left = until.saturating_duration_since(Instant::now());
         tokio::select! {
-            answer = launch::launch(&self.settings, order, &self.node, left) => answer,
+            answer = launch::launch(&self.settings, (order, trace), &self.node, left) => answer,
             () = self.stop.cancelled() => {
                 launch::clean_up(&order.reservation).await;
                 stopping()

@@ -12,6 +12,7 @@ use tracing::warn;
 
 use crate::model::json::{self, JsonLimits};
 use crate::nats::starts::{StartAnswer, StartFault, StartOrder};
+use crate::trace::TraceContext;
 
 use super::super::command::{self, CommandError, CommandLimits, EndedCommand};
 use super::super::reservations::VARIABLE;
@@ -20,6 +21,9 @@ use super::{CommandLine, StartProgram, StartSettings, leftovers};
 /// The variables that tell the program the user's login and the node's id.
 const USER_VARIABLE: &str = "WHITHER_USER";
 const NODE_VARIABLE: &str = "WHITHER_NODE";
+/// The variables that tell the program the trace of the request, as OpenTelemetry names them.
+const TRACE_VARIABLE: &str = "TRACEPARENT";
+const STATE_VARIABLE: &str = "TRACESTATE";
 /// The search path where the agent itself has none.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// The depth of the answer in which the printed object travels.
@@ -29,12 +33,21 @@ const MAX_SAID: usize = 512;
 /// The field of a printed object by which the start has succeeded.
 const RESULT: &str = "result";
 
-/// Runs the program of `settings` for `order` on the node `node`, for `limit` at most.
-pub(super) async fn launch(settings: &StartSettings, order: &StartOrder, node: &str, limit: Duration) -> StartAnswer {
-    let command = match command(settings, order, node) {
+/// Runs the program of `settings` for `order`, which belongs to `trace`, on the node `node`, for `limit` at most.
+pub(super) async fn launch(
+    settings: &StartSettings,
+    (order, trace): (&StartOrder, Option<&TraceContext>),
+    node: &str,
+    limit: Duration,
+) -> StartAnswer {
+    let mut command = match command(settings, order, node) {
         Ok(command) => command,
         Err(answer) => return answer,
     };
+    if let Some(trace) = trace {
+        command.env(TRACE_VARIABLE, trace.traceparent());
+        command.envs(trace.state.iter().map(|state| (STATE_VARIABLE, &**state)));
+    }
     let limits = CommandLimits { time: limit, output: settings.max_output };
     let outcome = command::execute(command, Some(document(&settings.program, order)), limits).await;
     let answer = match outcome {

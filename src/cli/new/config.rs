@@ -132,6 +132,7 @@ fn with_steps(steps: &[String]) -> String {
         .replace("# FIGURES OF service\n", &figures("service"))
         .replace("# FIGURES OF limits\n", &figures("limits"))
         .replace("# FIGURES OF tokens\n", &figures("tokens"))
+        .replace("# FIGURES OF tracing\n", &figures("tracing"))
         .replace("[\"STEPS\"]", &format!("[{}]", listed.join(", ")))
 }
 
@@ -184,9 +185,16 @@ mod tests {
             let key = line.split(" = ").next().unwrap_or_default();
             line.contains(" = ") && !key.contains(' ') && !other_ways.contains(&key)
         };
-        let switched_on: String = text(&[])
+        let is_section = |line: &str| line.starts_with("[http]") || line.starts_with("[tracing]");
+        let written = text(&[]);
+        let (before, tracing) = written.split_once("# [tracing]\n").unwrap();
+        let (tracing, after) = tracing.split_once("\n\n").unwrap();
+        // A binary without tracing refuses the section.
+        let tracing = if cfg!(feature = "opentelemetry") { format!("# [tracing]\n{tracing}") } else { String::new() };
+        let switched_on: String = [before, &tracing, after]
+            .join("\n")
             .lines()
-            .map(|line| match line.strip_prefix("# ").filter(|line| is_setting(line) || line.starts_with('[')) {
+            .map(|line| match line.strip_prefix("# ").filter(|line| is_setting(line) || is_section(line)) {
                 Some(setting) => format!("{setting}\n"),
                 None => format!("{line}\n"),
             })
@@ -196,6 +204,7 @@ mod tests {
         assert_eq!(full.service.liveness_s, plain.service.liveness_s);
         assert_eq!(full.nats.namespace, plain.nats.namespace);
         assert_eq!(full.http.unwrap().to_string(), "127.0.0.1:4280");
+        assert_eq!(full.tracing.is_some(), cfg!(feature = "opentelemetry"));
         assert!(full.nats.tls.client.is_some() && full.nats.tls.required);
         let chain = &full.chains.chains[0];
         assert_eq!(

@@ -204,6 +204,7 @@ impl<'a> CapacityDay<'a> {
             reply: Some(number.to_string().into()),
             received: self.base + self.timeline.now(),
             pass: None,
+            trace: None,
         };
         self.drive(vec![FrontEvent::Request(incoming)], false);
     }
@@ -240,6 +241,7 @@ impl<'a> CapacityDay<'a> {
             reply: None,
             received,
             pass: None,
+            trace: None,
         };
         self.drive(vec![FrontEvent::Request(incoming)], false);
     }

@@ -198,6 +198,7 @@ impl FirstTier {
             reply: Some("launcher".into()),
             received: self.base + Duration::from_millis(now_ms),
             pass: None,
+            trace: None,
         };
         self.drive(now_ms, vec![FrontEvent::Request(incoming)], false);
         self.replies.pop()

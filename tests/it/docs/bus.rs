@@ -10,6 +10,7 @@ use whither::nats::message::Verb;
 use whither::nats::service::subject;
 use whither::nats::starts::StartFault;
 use whither::nats::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, HEADER_TIMEOUT, QUEUE_GROUP, SERVICE};
+use whither::trace::context::TRACEPARENT;
 
 use super::markdown::{code, table};
 
@@ -33,6 +34,11 @@ pub(crate) fn names() -> String {
             "how long the requester waits, in milliseconds from its receipt",
         ),
         (HEADER_DEADLINE.to_owned(), "header of a request", "until when the requester waits, in Unix milliseconds UTC"),
+        (
+            TRACEPARENT.to_owned(),
+            "header of a request",
+            "the trace that the request belongs to, by the W3C's Trace Context; `tracestate` likewise",
+        ),
         (HEADER_ERROR_CODE.to_owned(), "header of a reply", "the code of an error; a reply without it is no error"),
         (HEADER_ERROR.to_owned(), "header of a reply", "the text of an error, in one line"),
         (QUEUE_GROUP.to_owned(), "queue group", "of which one replica hears each request"),

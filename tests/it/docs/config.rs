@@ -8,12 +8,13 @@ use whither::config::key::KEYS;
 use super::markdown::{code, table};
 
 /// The sections, each with its heading.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("nats", "[nats]"),
     ("http", "[http]"),
     ("service", "[service]"),
     ("limits", "[limits]"),
     ("tokens", "[tokens]"),
+    ("tracing", "[tracing]"),
     ("chain", "[chain.\"ACTION\"]"),
     ("step", "A step that is a table"),
 ];

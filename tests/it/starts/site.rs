@@ -55,8 +55,13 @@ pub(super) struct StartAgent {
 
 impl StartSite {
     pub(super) async fn start() -> Self {
+        Self::start_with(CHAINS).await
+    }
+
+    /// The same with a config of these `chains`.
+    pub(super) async fn start_with(chains: &str) -> Self {
         let nats = Nats::start();
-        let serve = Serve::start(&nats, CHAINS, &[]).await;
+        let serve = Serve::start(&nats, chains, &[]).await;
         let client = nats.client().await;
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("sessions")).unwrap();

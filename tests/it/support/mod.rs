@@ -3,6 +3,8 @@
 
 pub(crate) mod chain;
 pub(crate) mod cluster;
+#[cfg(feature = "opentelemetry")]
+pub(crate) mod collector;
 pub(crate) mod components;
 pub(crate) mod fault;
 pub(crate) mod gate;

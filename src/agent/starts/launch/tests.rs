@@ -54,7 +54,7 @@ impl Stand {
     }
 
     async fn launch_within(&self, limit: Duration) -> StartAnswer {
-        launch(&self.settings, &self.order, "node-1", limit).await
+        launch(&self.settings, (&self.order, None), "node-1", limit).await
     }
 
     async fn fault(&self) -> (StartFault, String) {

@@ -93,6 +93,7 @@ fn request(earlier: EarlierStart) -> StartRequest {
         reply: Some("inbox".into()),
         received: std::time::Instant::now(),
         pass: None,
+        trace: None,
     };
     StartRequest {
         incoming,
