@@ -92,11 +92,8 @@ impl Remaining {
 /// Records the nodes that are in `before` and not in `after` as not returned.
 pub fn note_lost(before: &[Candidate], after: &[Candidate], cluster: &Cluster, lost: &mut LostNodes) {
     let places = Places::of(after);
-    for candidate in before.iter().filter(|candidate| places.find(candidate.slot).is_none()) {
-        if let Some(node) = cluster.node(candidate.slot) {
-            lost.add(LostReason::NotReturned, node.id());
-        }
-    }
+    let gone = before.iter().map(|candidate| candidate.slot).filter(|slot| places.find(*slot).is_none());
+    lost.add_each(LostReason::NotReturned, gone, |slot| cluster.node(slot).map(|node| Arc::clone(node.id())));
 }
 
 /// A candidate of a suspended decision: by id, because a slot may get another node meanwhile.

@@ -180,6 +180,30 @@ impl LostNodes {
         }
     }
 
+    /// Records that `nodes` were lost for `reason`: `id` returns the id of a node. Of thousands, few ids are looked at.
+    pub fn add_each<T>(
+        &mut self,
+        reason: LostReason,
+        nodes: impl Iterator<Item = T>,
+        id: impl Fn(T) -> Option<Arc<str>>,
+    ) {
+        let mut nodes = nodes.peekable();
+        if nodes.peek().is_none() {
+            return;
+        }
+        let lost = self.by_reason.entry(reason).or_default();
+        for node in nodes {
+            lost.count += 1;
+            if lost.nodes.len() < MAX_NAMED || self.watched.is_some() {
+                let id = id(node);
+                if self.watched.is_some() && self.watched == id {
+                    self.watched_reason = Some(reason);
+                }
+                lost.nodes.extend(id.filter(|_| lost.nodes.len() < MAX_NAMED));
+            }
+        }
+    }
+
     /// Records that `node` was lost because a script failed on the node, and keeps the first such message.
     pub fn add_failure(&mut self, reason: LostReason, node: &Arc<str>, message: &str) {
         self.add(reason, node);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
-use whither::model::cluster::Change;
+use whither::model::Change;
 use whither::model::{Marks, NodeParts, Report, Reservation};
 use whither::script::{Argument, Arity, Call, NodeFunction, PerNode, Script, ScriptShape};
 

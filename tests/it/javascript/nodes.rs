@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use whither::model::cluster::Change;
+use whither::model::Change;
 use whither::model::{Candidate, Report, Reservation};
 use whither::script::{Argument, CallAnswer, Element, ReturnedValue};
 

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use whither::clock::{Alarm, Moment, Silent};
 use whither::engine::{LANGUAGES, Settings};
-use whither::model::cluster::{Arrangement, Change};
 use whither::model::diagnosis::LogLine;
+use whither::model::{Arrangement, Change};
 use whither::model::{Candidate, Cluster, Report, Request};
 use whither::script::{
     Argument, Call, CallAnswer, CallContext, Engine, Isolation, LoadError, LogBook, ReturnedValue, Script, ScriptError,

@@ -139,7 +139,7 @@ fn nothing_of_one_request_reaches_another() {
 #[test]
 fn a_node_that_changed_is_seen_as_it_is_now() {
     use std::sync::Arc;
-    use whither::model::cluster::Change;
+    use whither::model::Change;
     use whither::model::{Report, Reservation};
     let mut stand = Stand::speaking("rhai");
     let script = stand.load("fn balance(input) { `${input.nodes[0].sessions} ${input.nodes[0].nodeData.sessions.len()} ${input.nodes[0].freemem}` }");
