@@ -215,6 +215,8 @@ pub struct Diagnosis {
     pub excluded: LostNodes,
     /// The steps that ran, in order.
     pub steps: Vec<StepReport>,
+    /// The cost of steps that are not in the record any more, in microseconds.
+    pub dropped_us: u64,
     /// The cost of finding the node, beside the calls in the report of each step.
     pub search: Search,
 }
@@ -229,6 +231,6 @@ impl Diagnosis {
     /// Returns the cost of all steps together, in microseconds.
     #[must_use]
     pub fn cost_us(&self) -> u64 {
-        self.steps.iter().map(|step| step.cost_us).sum()
+        self.steps.iter().fold(self.dropped_us, |cost, step| cost.saturating_add(step.cost_us))
     }
 }

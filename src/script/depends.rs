@@ -15,7 +15,7 @@ impl RequestPath {
     pub fn is_given(&self) -> bool {
         let names: Vec<_> = self.0.iter().map(String::as_str).collect();
         match *names.as_slice() {
-            [] | ["now" | "time" | "sequence" | "nodes" | "servers", ..] => false,
+            [] | ["now" | "time" | "sequence" | "nodes" | "servers" | "facts", ..] => false,
             // The whole objects hold the user's sessions or the token.
             ["user" | "params"] | ["user", "sessions", ..] => false,
             ["params", "me"] | ["params", "me", "sessions", ..] | ["params", "jwt", ..] => false,

@@ -60,11 +60,15 @@ fn ask_of(question: &PlacementQuestion) -> Ask {
 pub fn shorten(question: &PlacementQuestion, decision: &mut Decision) {
     let is_told_whole = question.narrated || question.head.explain || question.purpose != Purpose::Place;
     if !is_told_whole && matches!(decision.outcome, Outcome::Placed(_)) {
-        let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
+        let Diagnosis { excluded, steps, dropped_us, .. } = &mut decision.diagnosis;
         *excluded = LostNodes::default();
         match question.traced {
             true => steps.iter_mut().for_each(|step| step.lost = LostNodes::default()),
-            false => steps.retain(|step| !step.log.is_empty()),
+            false => steps.retain(|step| {
+                let is_kept = !step.log.is_empty();
+                *dropped_us += if is_kept { 0 } else { step.cost_us };
+                is_kept
+            }),
         }
     }
 }
@@ -76,5 +80,37 @@ fn failed(evaluator: &Evaluator, question: &PlacementQuestion, failure: Failure)
         decided_by: None,
         outcome: Outcome::Failed(failure),
         diagnosis: Diagnosis { now_ms: question.now_ms, seed: question.seed, ..Diagnosis::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{StepReport, StepVerdict};
+
+    #[test]
+    fn a_shortened_record_keeps_what_its_steps_cost() {
+        let step = |cost_us| StepReport {
+            step: "s.js".into(),
+            said: StepVerdict::Pass,
+            candidates: 1,
+            calls: 1,
+            cost_us,
+            lost: LostNodes::default(),
+            scores: Vec::new(),
+            log: Vec::new(),
+            position: None,
+            tiers: Vec::new(),
+            reason: None,
+        };
+        let mut decision = Decision {
+            chain: "a".into(),
+            generation: 1,
+            decided_by: None,
+            outcome: Outcome::Placed("n".into()),
+            diagnosis: Diagnosis { steps: vec![step(3), step(4)], ..Diagnosis::default() },
+        };
+        shorten(&PlacementQuestion::empty(1), &mut decision);
+        assert_eq!((decision.diagnosis.steps.len(), decision.diagnosis.cost_us()), (0, 7));
     }
 }

@@ -185,7 +185,7 @@ mod tests {
             let key = line.split(" = ").next().unwrap_or_default();
             line.contains(" = ") && !key.contains(' ') && !other_ways.contains(&key)
         };
-        let is_section = |line: &str| line.starts_with("[http]") || line.starts_with("[tracing]");
+        let is_section = |line: &str| line.starts_with('[');
         let written = text(&[]);
         let (before, tracing) = written.split_once("# [tracing]\n").unwrap();
         let (tracing, after) = tracing.split_once("\n\n").unwrap();
