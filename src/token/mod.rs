@@ -4,7 +4,7 @@
 //! user's groups and rights too lets its identity provider say them. Everything here is a function of the token, the
 //! keys and the time, all of which are handed in: the service, the command line and the tests use the same code.
 //!
-//! jsonwebtoken knows the algorithms and their keys; the arithmetic is ring's ([`provider`]). Header and claims are
+//! jsonwebtoken knows the algorithms and their keys; the arithmetic is ring's (`provider.rs`). Header and claims are
 //! judged here and not by jsonwebtoken, which reads the clock, and whose errors do not say what was found.
 
 mod claims;
