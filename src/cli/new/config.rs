@@ -213,7 +213,7 @@ mod tests {
         );
         assert_eq!(chain.require_services, ["launcher"]);
         assert!(chain.verify_jwt && full.tokens.is_some() && plain.tokens.is_none());
-        assert!(full.service.timezone != plain.service.timezone && switched_on.matches("\n# ").count() < 20);
+        assert!(full.service.timezone != plain.service.timezone && switched_on.matches("\n# ").count() < 24);
     }
 
     /// A reader must find every key, also keys that nobody needs at first.
