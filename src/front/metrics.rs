@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,76 +15,13 @@ use super::headroom::HeadroomFigures;
 use super::pending_request::PendingStage;
 use crate::nats::wire;
 
+mod labels;
 mod spans;
 
+pub use labels::{ChainLabel, CompiledLabels, DecisionLabels, LimitLabels, ScriptLabel};
 pub use spans::{DropReason, SpanMetrics};
 
-/// The labels of decisions.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct DecisionLabels {
-    /// The chain's action.
-    pub chain: String,
-    /// `placed`, `explained`, or the name of the failure.
-    pub outcome: String,
-}
-
-/// The labels of limits that were passed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct LimitLabels {
-    /// The script, by the name of the step; empty where none is known.
-    pub script: String,
-    /// The limit.
-    pub limit: String,
-}
-
-/// The labels of what compiled code did.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct CompiledLabels {
-    /// The script, by the name of the step.
-    pub script: String,
-    /// The cause.
-    pub cause: String,
-}
-
-/// The label of a script.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ScriptLabel {
-    /// The script, by the name of the step.
-    pub script: String,
-}
-
-/// The label of a chain.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ChainLabel {
-    /// The chain's action.
-    pub chain: String,
-}
-
-/// The label of a stage of pending requests.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageLabel {
-    stage: &'static str,
-}
-
-/// The label of starts, and of tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    /// `started`, `text`, `deferred`, `accepted`, `ignored`, or the name of the failure.
-    outcome: &'static str,
-}
-
-/// The label of a state of nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabel {
-    state: &'static str,
-}
-
-/// The label of the build.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BuildLabel {
-    /// The release.
-    version: String,
-}
+use labels::{BuildLabel, OutcomeLabel, StageLabel, StateLabel};
 
 /// The counter of the decisions with the same labels.
 pub type DecisionCounter = Counter<u64, AtomicU64>;

@@ -86,23 +86,11 @@ fn failed(evaluator: &Evaluator, question: &PlacementQuestion, failure: Failure)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{StepReport, StepVerdict};
+    use crate::model::StepReport;
 
     #[test]
     fn a_shortened_record_keeps_what_its_steps_cost() {
-        let step = |cost_us| StepReport {
-            step: "s.js".into(),
-            said: StepVerdict::Pass,
-            candidates: 1,
-            calls: 1,
-            cost_us,
-            lost: LostNodes::default(),
-            scores: Vec::new(),
-            log: Vec::new(),
-            position: None,
-            tiers: Vec::new(),
-            reason: None,
-        };
+        let step = |cost_us| StepReport { cost_us, ..StepReport::not_reached(&"s.js".into()) };
         let mut decision = Decision {
             chain: "a".into(),
             generation: 1,
