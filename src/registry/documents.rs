@@ -1,11 +1,12 @@
-//! Documents that are read, edited and written back only if nobody wrote in between: the storage of marks and claims.
+//! Documents that are read, edited and written back only if nobody wrote in between: the storage of marks, claims,
+//! assignments and facts.
 
 use std::fmt::Debug;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-/// The reason why a store of marks, claims or events failed, as text.
+/// The reason why a store of documents or events failed, as text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);

@@ -1,4 +1,4 @@
-//! The task that keeps the mirror up to date: reads both buckets, and starts again from nothing where something is
+//! The task that keeps the mirror up to date: reads the buckets, and starts again from nothing where something is
 //! wrong.
 //!
 //! Nothing is repaired in place. A lost connection, a gap, a silence, a bucket that was deleted or made anew all lead
@@ -24,6 +24,7 @@ use super::watched_assignments::WatchedAssignments;
 use super::watched_facts::WatchedFacts;
 use super::{RegistryCounters, RegistryEvent, RegistrySettings};
 use crate::backoff::Backoff;
+use crate::config::Namespace;
 use crate::nats::jetstream::{self, JetStreamError};
 use crate::nats::subjects::bucket_stream;
 use crate::nats::{Bus, LinkState};
@@ -79,6 +80,31 @@ struct LastEntries {
     facts: AtomicU64,
 }
 
+/// The feeds of the buckets that make up the view.
+struct Feeds {
+    marks: BucketFeed,
+    assignments: BucketFeed,
+    facts: BucketFeed,
+    nodes: BucketFeed,
+}
+
+impl Feeds {
+    async fn open(js: &Context, namespace: &Namespace) -> Result<Self, FeedError> {
+        Ok(Self {
+            marks: BucketFeed::bucket(js, &namespace.marks_bucket()).await?,
+            assignments: BucketFeed::bucket(js, &namespace.assignments_bucket()).await?,
+            facts: BucketFeed::bucket(js, &namespace.facts_bucket()).await?,
+            nodes: BucketFeed::bucket(js, &namespace.nodes_bucket()).await?,
+        })
+    }
+
+    /// The latest moment up to which no feed misses anything.
+    fn current(&self) -> Instant {
+        let changes = self.marks.current().min(self.assignments.current()).min(self.facts.current());
+        changes.min(self.nodes.current())
+    }
+}
+
 /// The last log line about a failure that lasts.
 #[derive(Debug, Default)]
 struct WatchLog {
@@ -117,62 +143,25 @@ impl RegistryWatch {
     async fn keep(&mut self, pauses: &mut Backoff, log: &mut WatchLog) -> Result<std::convert::Infallible, ViewLost> {
         let connects = self.bus.connects();
         let js = jetstream::context(&self.bus);
-        let Prepared { nodes, marks, claims, assignments, facts } = stores::prepare(&js, &self.settings).await?;
+        let found = stores::prepare(&js, &self.settings).await?;
         let namespace = &self.settings.namespace;
-        let (nodes_bucket, marks_bucket) = (namespace.nodes_bucket(), namespace.marks_bucket());
-        // Marks first: no node is offered before its cordon is known.
-        let mut marks_feed = BucketFeed::bucket(&js, &marks_bucket).await?;
-        let assignments_bucket = namespace.assignments_bucket();
-        let mut assignments_feed = BucketFeed::bucket(&js, &assignments_bucket).await?;
-        let facts_bucket = namespace.facts_bucket();
-        let mut facts_feed = BucketFeed::bucket(&js, &facts_bucket).await?;
-        let mut nodes_feed = BucketFeed::bucket(&js, &nodes_bucket).await?;
+        let mut feeds = Feeds::open(&js, namespace).await?;
         let seen = LastEntries::default();
         let figures = Arc::clone(&self.figures);
         let guarded = [
-            GuardedBucket::new(&nodes_bucket, &nodes, Some(&seen.nodes)),
-            GuardedBucket::new(&marks_bucket, &marks, Some(&seen.marks)),
-            GuardedBucket::new(&assignments_bucket, &assignments, Some(&seen.assignments)),
-            GuardedBucket::new(&facts_bucket, &facts, Some(&seen.facts)),
+            GuardedBucket::new(&namespace.nodes_bucket(), &found.nodes, Some(&seen.nodes)),
+            GuardedBucket::new(&namespace.marks_bucket(), &found.marks, Some(&seen.marks)),
+            GuardedBucket::new(&namespace.assignments_bucket(), &found.assignments, Some(&seen.assignments)),
+            GuardedBucket::new(&namespace.facts_bucket(), &found.facts, Some(&seen.facts)),
             // Nobody reads the claims as a feed, but a replica that takes a place needs their bucket.
-            GuardedBucket::new(&namespace.claims_bucket(), &claims, None),
+            GuardedBucket::new(&namespace.claims_bucket(), &found.claims, None),
         ];
         let guard = guard(&js, guarded, &figures);
         tokio::pin!(guard);
 
-        self.figures.rebuilds.fetch_add(1, Ordering::Relaxed);
-        self.mirror.begin(Incarnation { nodes: nodes.created.into(), marks: marks.created.into() }, now());
-        while let Delivery::Entry(entry) = marks_feed.next().await? {
-            self.take_mark(entry, &seen).await?;
-        }
-        // And no user is placed before the user's assignment is known.
-        self.assignments.begin(assignments.created);
-        while let Delivery::Entry(entry) = assignments_feed.next().await? {
-            seen.assignments.fetch_max(entry.revision, Ordering::Relaxed);
-            drop(self.assignments.entry(entry));
-        }
-        let whole = RegistryEvent::Assignments(self.assignments.complete());
-        self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
-        // Nor before it is known what licences are left.
-        self.facts.begin(facts.created);
-        while let Delivery::Entry(entry) = facts_feed.next().await? {
-            seen.facts.fetch_max(entry.revision, Ordering::Relaxed);
-            drop(self.facts.entry(entry));
-        }
-        let whole = RegistryEvent::Facts(self.facts.complete());
-        self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
-        while let Delivery::Entry(entry) = nodes_feed.next().await? {
-            self.take_node(entry, &seen).await?;
-        }
-        // Entries that expired before they were read have numbers too.
-        seen.nodes.fetch_max(nodes.last_sequence, Ordering::Relaxed);
-        seen.marks.fetch_max(marks.last_sequence, Ordering::Relaxed);
-        seen.assignments.fetch_max(assignments.last_sequence, Ordering::Relaxed);
-        seen.facts.fetch_max(facts.last_sequence, Ordering::Relaxed);
-        self.mirror.complete(now());
-        self.deliver().await?;
+        self.read_whole(&mut feeds, &found, &seen).await?;
         // The marks were whole before the nodes were read.
-        figures.freshness.prove(marks_feed.current());
+        figures.freshness.prove(feeds.marks.current());
         pauses.succeeded();
         log.well();
 
@@ -184,25 +173,25 @@ impl RegistryWatch {
             let idle = self.mirror.idle_for(now()).unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
             tokio::select! {
                 changed = link.changed() => changed.map_err(|_closed| ViewLost::Link)?,
-                delivery = marks_feed.next() => {
+                delivery = feeds.marks.next() => {
                     match delivery? {
                         Delivery::Entry(entry) => self.take_mark(entry, &seen).await?,
                         Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
-                delivery = assignments_feed.next() => {
+                delivery = feeds.assignments.next() => {
                     match delivery? {
                         Delivery::Entry(entry) => self.take_assignment(entry, &seen).await?,
                         Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
-                delivery = facts_feed.next() => {
+                delivery = feeds.facts.next() => {
                     match delivery? {
                         Delivery::Entry(entry) => self.take_fact(entry, &seen).await?,
                         Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
-                delivery = nodes_feed.next() => {
+                delivery = feeds.nodes.next() => {
                     match delivery? {
                         Delivery::Entry(entry) => self.take_node(entry, &seen).await?,
                         Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
@@ -212,9 +201,46 @@ impl RegistryWatch {
                 () = tokio::time::sleep(idle) => self.tick().await?,
                 () = self.events.closed() => return Err(ViewLost::Unheard),
             }
-            let current = marks_feed.current().min(assignments_feed.current()).min(facts_feed.current());
-            figures.freshness.prove(current.min(nodes_feed.current()));
+            figures.freshness.prove(feeds.current());
         }
+    }
+
+    /// Reads all that the buckets have, which were `found` so. Marks come first: no node is offered before its cordon is
+    /// known.
+    async fn read_whole(&mut self, feeds: &mut Feeds, found: &Prepared, seen: &LastEntries) -> Result<(), ViewLost> {
+        let Prepared { nodes, marks, assignments, facts, .. } = found;
+        self.figures.rebuilds.fetch_add(1, Ordering::Relaxed);
+        self.mirror
+            .begin(Incarnation { nodes: nodes.created.as_str().into(), marks: marks.created.as_str().into() }, now());
+        while let Delivery::Entry(entry) = feeds.marks.next().await? {
+            self.take_mark(entry, seen).await?;
+        }
+        // And no user is placed before the user's assignment is known.
+        self.assignments.begin(assignments.created.clone());
+        while let Delivery::Entry(entry) = feeds.assignments.next().await? {
+            seen.assignments.fetch_max(entry.revision, Ordering::Relaxed);
+            drop(self.assignments.entry(entry));
+        }
+        let whole = RegistryEvent::Assignments(self.assignments.complete());
+        self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
+        // Nor before it is known what licences are left.
+        self.facts.begin(facts.created.clone());
+        while let Delivery::Entry(entry) = feeds.facts.next().await? {
+            seen.facts.fetch_max(entry.revision, Ordering::Relaxed);
+            drop(self.facts.entry(entry));
+        }
+        let whole = RegistryEvent::Facts(self.facts.complete());
+        self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
+        while let Delivery::Entry(entry) = feeds.nodes.next().await? {
+            self.take_node(entry, seen).await?;
+        }
+        // Entries that expired before they were read have numbers too.
+        seen.nodes.fetch_max(nodes.last_sequence, Ordering::Relaxed);
+        seen.marks.fetch_max(marks.last_sequence, Ordering::Relaxed);
+        seen.assignments.fetch_max(assignments.last_sequence, Ordering::Relaxed);
+        seen.facts.fetch_max(facts.last_sequence, Ordering::Relaxed);
+        self.mirror.complete(now());
+        self.deliver().await
     }
 
     /// Lets the mirror handle the passing of time. Called on each heartbeat, so that the mirror knows that this process
