@@ -1,10 +1,10 @@
 //! The holds of countable facts: when the units that a reservation or its session holds are free again.
 //!
-//! A hold lasts while the reservation counts, and then for as long as its node lists a session with the reservation's id.
-//! Every replica judges by its own ledger and view; the one that made the reservation removes the hold from the document,
-//! and others do where that one is gone. What cannot be judged for sure, because the node has left or reports no list, or
-//! because the session was never seen, keeps its units for a while longer: a licence that is free too late is a nuisance,
-//! and one that is handed out twice is a failed start.
+//! A hold lasts while the reservation counts, and then for as long as its node lists a session with the reservation's
+//! id. Every replica judges by its own ledger and view. The replica that made the reservation removes the hold from
+//! the document; where that replica is gone, others do. What cannot be judged for sure, because the node has left or
+//! reports no list, or because the session was never seen, keeps its units for a while longer: a licence that is free
+//! too late is a nuisance, and one that is handed out twice is a failed start.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;

@@ -113,7 +113,7 @@ impl Front {
             }
         };
         let birth = Arc::clone(&self.workers.setup().birth);
-        // Whoever takes the request in says which chains there are.
+        // The intake refuses an unknown action, and names the chains that there are.
         let Some(chain) = birth.set.get(&action) else { return Some(incoming) };
         if !chain.verify_jwt {
             return Some(if without_claims(&mut fields) { rewritten(incoming, fields) } else { incoming });
