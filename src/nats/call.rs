@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::connect::Bus;
 use super::subjects::{HEADER_ERROR_CODE, HEADER_TIMEOUT};
+use super::trace_headers;
 use crate::trace::TraceContext;
-use crate::trace::context::{TRACEPARENT, TRACESTATE};
 
 /// A client for requests of the service.
 #[derive(Clone, Debug)]
@@ -59,8 +59,7 @@ impl Caller {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER_TIMEOUT, within.as_millis().to_string());
         if let Some(trace) = trace {
-            headers.insert(TRACEPARENT, trace.traceparent());
-            trace.state.iter().for_each(|state| headers.insert(TRACESTATE, &**state));
+            trace_headers::write(trace, &mut headers);
         }
         // The time limit of the library does not cover the library's queue.
         let request = Request::new().headers(headers).payload(body.into()).timeout(None);

@@ -18,6 +18,7 @@ pub mod peers;
 pub mod service;
 pub mod starts;
 pub mod subjects;
+mod trace_headers;
 mod trust;
 pub mod wire;
 

@@ -21,12 +21,13 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Namespace;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
-use crate::trace::{RequestTrace, Sampler, TraceContext, TraceSink};
+use crate::trace::{RequestTrace, Sampler, TraceSink};
 
 use super::admission::{Admission, MAX_BYTES};
 use super::message::{Incoming, Offered, Outgoing, Verb, deadlines};
 use super::micro::{Endpoint, EndpointStats, Micro, ServiceIdentity};
 use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, QUEUE_GROUP};
+use super::trace_headers;
 use super::wire;
 
 /// The number of messages after which a subscription is left: too large for the server, which ignores the number and
@@ -205,8 +206,7 @@ impl EndpointQueue {
     /// Returns the trace that the requester says the request belongs to, or a trace that begins with the request.
     fn trace(&self, message: &Message) -> Option<Arc<RequestTrace>> {
         let (subject, size) = (message.subject.as_str(), message.payload.len());
-        let header = |name| message.headers.as_ref().and_then(|headers| headers.get(name));
-        match TraceContext::read(|name| header(name).map(|value| value.as_str())) {
+        match trace_headers::read(message.headers.as_ref()) {
             Some(context) => Some(self.sampler.join(context, subject, size)),
             None if self.verb.begins_traces() => self.sampler.begin(subject, size),
             None => None,

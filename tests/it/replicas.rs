@@ -4,7 +4,7 @@
 mod claims;
 mod frozen;
 mod gossip;
-mod group;
+pub(crate) mod group;
 mod licences;
 mod paused;
 mod releases;

@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::replicas::group::{FEWEST, Group};
 use crate::support::collector::{Collector, attribute, hex, named, section};
 use crate::support::eventually;
 use crate::support::nats::Nats;
@@ -158,4 +159,29 @@ async fn a_service_that_stops_sends_what_it_has() {
     assert_eq!(serve.ended().await, Some(0));
     let spans: Vec<_> = collector.spans().into_iter().filter(|span| hex(&span.trace_id) == TRACE).collect();
     named(&spans, PROCESS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_handed_on_to_another_replica_stays_one_trace() {
+    let collector = Collector::start().await;
+    let group = Group::of(2, &format!("{}{FEWEST}", collector.section()), &plain_nodes(2)).await;
+    let placed = group.place("ann").await;
+    let (replica, _random) = placed["decision"].as_str().unwrap().rsplit_once('-').unwrap();
+    // Only the replica that would have made this reservation can say that there is none.
+    let made_up = json!({"reservation": format!("{replica}-{}", "0".repeat(26))});
+    let handed_on = eventually("NATS chooses the other replica", async || {
+        let reply = traced(&group.client, "whither.confirm", &made_up, "01").await;
+        assert_eq!(reply.body["state"], "gone", "{reply:?}");
+        collector.spans().into_iter().find(|span| span.name == "send confirm")
+    });
+    let handed_on = handed_on.await;
+    assert_eq!(handed_on.kind, 4, "a producer");
+    assert!(attribute(&handed_on.attributes, "messaging.destination.name").unwrap().contains(replica));
+    let below = eventually("the other replica's span", async || {
+        collector.spans().into_iter().find(|span| span.parent_span_id == handed_on.span_id)
+    });
+    let below = below.await;
+    assert_eq!((below.name.as_str(), hex(&below.trace_id).as_str()), ("process whither.confirm", TRACE));
+    let above = collector.spans().into_iter().find(|span| span.span_id == handed_on.parent_span_id).unwrap();
+    assert_eq!((above.name.as_str(), hex(&above.parent_span_id).as_str()), ("process whither.confirm", SPAN));
 }
