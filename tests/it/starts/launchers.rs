@@ -92,3 +92,19 @@ async fn a_start_waits_for_a_free_node_and_can_be_called_off() {
     assert_eq!((&reply.body["error"]["name"], &cancelled["state"]), (&json!("cancelled"), &json!("cancelled")));
     assert!(site.started().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_started_session_needs_is_held_until_its_start_has_failed() {
+    let site = StartSite::start().await;
+    let _broken = site.agent("n1", "exit 3").await;
+    let set = ask(&site.client, "whither.fact-set", &json!({"fact": "matlab", "count": 1})).await.body;
+    assert!(set["error"].is_null(), "{set}");
+    let start = |user| site.ask_with(json!({"user": {"login": user}, "needs": {"matlab": 1}}));
+    let failed = start("eve").await.body;
+    assert_eq!(failed["error"]["name"], "start-failed", "{failed}");
+    let _good = site.agent("n2", SESSION).await;
+    assert_eq!(start("ann").await.body["state"], "started", "the failed start gave the unit back");
+    let refused = start("bob").await.body;
+    assert_eq!(refused["error"]["name"], "fact-exhausted", "{refused}");
+    assert_eq!(site.started().len(), 1);
+}
