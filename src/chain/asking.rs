@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::model::{Candidate, Failure, FailureName, LostReason};
+use crate::model::{Candidate, Failure, FailureName, LostReason, SlotIndex};
 use crate::script::{
     self, Argument, Arity, Call, CallAnswer, CallContext, NodeFunction, PerNode, Run, Score, Script, ScriptError,
 };
@@ -137,6 +137,24 @@ impl<'a> PerNodeEvaluation<'a> {
             self.run = Some(calls.on_script_time(|| script.open(context)).map_err(ScriptError::into_failure)?);
         }
         Ok(self.run.as_mut())
+    }
+
+    /// Returns how many of the first `slots` a `filter` of two parameters leaves out, as far as the script can tell
+    /// that for many nodes at once: see [`Run::leading_rejections`].
+    ///
+    /// # Errors
+    /// As [`PerNodeEvaluation::ask`]; the limit of the step, where that was passed.
+    pub(super) fn leading_rejections(&mut self, slots: &[SlotIndex], calls: &Calls<'_>) -> Result<usize, Failure> {
+        let answered = match self.run(calls)? {
+            Some(run) => calls.make_many(|| run.leading_rejections(slots, Argument::Request)),
+            None => {
+                let Some(key) = &self.key else { return Ok(0) };
+                let context = CallContext { asked: None, ..self.context };
+                let open = || self.script.open(context);
+                calls.make_many(|| open().and_then(|mut run| run.leading_rejections(slots, Argument::Key(key))))
+            }
+        };
+        answered.map_err(ScriptError::into_failure)
     }
 
     /// Returns the answer of `function`, which has this `arity`, about `candidate`.

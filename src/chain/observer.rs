@@ -56,6 +56,16 @@ impl<'a> Calls<'a> {
         self.on_script_time(call)
     }
 
+    /// Makes calls that are answered together, as many as `calls` returns, and counts them.
+    ///
+    /// # Errors
+    /// The error of `calls`, which count as none then.
+    pub fn make_many<E>(&self, calls: impl FnOnce() -> Result<usize, E>) -> Result<usize, E> {
+        let answered = self.on_script_time(calls)?;
+        self.made.set(self.made.get() + answered as u64);
+        Ok(answered)
+    }
+
     /// Runs code of the script that is no call of a function: the top level, or a component's update of the table of
     /// nodes.
     pub fn on_script_time<T>(&self, run: impl FnOnce() -> T) -> T {

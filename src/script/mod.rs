@@ -31,7 +31,7 @@ pub use policy::{Absent, Policy};
 pub use source::{Content, Isolation, ScriptSource, SourceText};
 pub use tiers::{FunctionTier, TierChange, TierLedger, TierNews, TierReport};
 
-use crate::model::{Candidate, Cluster, NodeParts};
+use crate::model::{Candidate, Cluster, NodeParts, SlotIndex};
 
 /// A script language.
 pub trait Engine {
@@ -114,6 +114,16 @@ pub trait Run {
     /// # Errors
     /// The error that the function threw, or the limit that the function passed.
     fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError>;
+
+    /// Returns how many of the first `slots` `filter` leaves out, as far as the engine can tell that for many nodes at
+    /// once and with nothing else to report: no error, no log line, nothing to compare. The answer about the next node
+    /// is not known. The nodes have no overlays.
+    ///
+    /// # Errors
+    /// The limit of the step, where that was passed; no other error is the script's until a call returns it.
+    fn leading_rejections(&mut self, _slots: &[SlotIndex], _argument: Argument<'_>) -> Result<usize, ScriptError> {
+        Ok(0)
+    }
 }
 
 /// The two shapes of a script (ARCHITECTURE.md, Chain semantics).

@@ -46,6 +46,8 @@ pub(super) struct Frontiers {
     by_kind: BTreeMap<RequestKind, Frontier>,
     /// The pairs of node and kind for which the node waits: most changes concern few kinds.
     waits: BTreeSet<(SlotIndex, RequestKind)>,
+    /// The keys of requests that came lately and are not remembered, in two generations of so many.
+    lately: [BTreeSet<String>; 2],
     uses: u64,
 }
 
@@ -68,6 +70,19 @@ impl Frontiers {
         self.by_key.insert(key.clone(), kind);
         self.by_kind.insert(kind, Frontier { key, used: self.uses, ..Frontier::default() });
         kind
+    }
+
+    /// Whether a request with `key` came before, not long ago; from now on one did.
+    pub(super) fn comes_again(&mut self, key: &str) -> bool {
+        let [now, before] = &mut self.lately;
+        if now.contains(key) || before.contains(key) {
+            return true;
+        }
+        if now.len() >= MAX_KINDS {
+            *before = std::mem::take(now);
+        }
+        now.insert(key.to_owned());
+        false
     }
 
     fn forget_oldest(&mut self) {

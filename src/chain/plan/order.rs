@@ -102,7 +102,7 @@ impl RankedNodes {
     }
 
     /// Returns the nodes behind `bound`, best first; all nodes where there is no bound.
-    pub(super) fn behind(&self, bound: Option<&RankedNode>) -> impl Iterator<Item = &RankedNode> {
+    pub(super) fn behind(&self, bound: Option<&RankedNode>) -> impl Iterator<Item = &RankedNode> + Clone {
         let from = bound.map_or(Bound::Unbounded, Bound::Excluded);
         self.best_first.range((from, Bound::Unbounded))
     }

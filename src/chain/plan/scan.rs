@@ -131,6 +131,8 @@ pub(in crate::chain) fn refresh(
     }
 }
 
+/// The number of nodes that are skipped in one go, at most: bounds what a call of the engine takes.
+const SKIPPED_AT_ONCE: usize = 64;
 /// The number of looked-at nodes past which a scan is remembered as a frontier.
 const FAR: usize = 32;
 
@@ -191,9 +193,12 @@ impl IndexScan<'_> {
 
     /// Returns the best of all nodes that passes the first `parts` of the plan.
     fn begin(&mut self, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
-        for entry in self.index.order.behind(None) {
-            if self.passes(entry.slot(), parts)? == Sieved::Passes {
-                return Ok(Some(entry.slot()));
+        let mut entries = self.index.order.behind(None);
+        while let Some(entry) = entries.next() {
+            match self.passes(entry.slot(), parts)? {
+                Sieved::Passes => return Ok(Some(entry.slot())),
+                Sieved::Fails => drop(self.skip(&mut entries, parts)?),
+                Sieved::Unsure => {}
             }
         }
         Ok(None)
@@ -202,20 +207,25 @@ impl IndexScan<'_> {
     /// Does the same for the first request of a kind that is not remembered. The frontier is remembered where the scan
     /// came far: a kind with a single request per user is not worth the cost of a frontier at each change of a node.
     fn begin_kind(&mut self, key: String, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
-        let (mut looks, mut waiting, mut last, mut found) = (0, Vec::new(), None, None);
-        for entry in self.index.order.behind(None) {
+        let (mut looks, mut skipped, mut waiting, mut last, mut found) = (0, 0, Vec::new(), None, None);
+        let mut entries = self.index.order.behind(None);
+        while let Some(entry) = entries.next() {
             let sieved = self.passes(entry.slot(), parts)?;
             looks += 1;
             last = Some(entry);
             if sieved != Sieved::Fails {
                 waiting.push(entry);
+            } else if let Some((count, entry)) = self.skip(&mut entries, parts)? {
+                (skipped, last) = (skipped + count, Some(entry));
             }
             if sieved == Sieved::Passes {
                 found = Some(entry.slot());
                 break;
             }
         }
-        if let Some(last) = last.filter(|_| looks > FAR) {
+        // Nodes that are skipped cost little: they are worth a frontier where such requests come again and again.
+        let is_far = looks > FAR || (looks + skipped > FAR && self.frontiers.comes_again(&key));
+        if let Some(last) = last.filter(|_| is_far) {
             let kind = self.frontiers.open(key);
             waiting.into_iter().for_each(|entry| self.frontiers.wait(kind, entry));
             self.frontiers.reached(kind, last, found == Some(last.slot()));
@@ -243,6 +253,57 @@ impl IndexScan<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Skips the next of `entries` that the first filter leaves out for certain, where the script can tell that for many
+    /// nodes at once; returns how many, and the last one.
+    fn skip<'e>(
+        &mut self,
+        entries: &mut (impl Iterator<Item = &'e RankedNode> + Clone),
+        parts: usize,
+    ) -> Result<Option<(usize, &'e RankedNode)>, ScanStop> {
+        let (mut skipped, mut last) = (0, None);
+        loop {
+            let ahead: Vec<SlotIndex> = entries.clone().take(SKIPPED_AT_ONCE).map(RankedNode::slot).collect();
+            let rejected = self.leading_rejections(&ahead, parts)?;
+            if let Some(entry) = rejected.checked_sub(1).and_then(|before| entries.nth(before)) {
+                (skipped, last) = (skipped + rejected, Some(entry));
+            }
+            if rejected < SKIPPED_AT_ONCE {
+                return Ok(last.map(|last| (skipped, last)));
+            }
+        }
+    }
+
+    /// Returns how many of the first `slots` the first filter leaves out for certain.
+    fn leading_rejections(&mut self, slots: &[SlotIndex], parts: usize) -> Result<usize, ScanStop> {
+        let Some(first) = self.late.first_mut().filter(|first| first.part < parts && first.shunned.is_none()) else {
+            return Ok(0);
+        };
+        let step = first.step;
+        let (Some(note), Some((evaluation, memory))) = (self.notes.get(step), &mut first.open) else { return Ok(0) };
+        let results = memory.of(NodeFunction::Filter, Arity::NodeAndRequest);
+        // What is known needs no call.
+        let is_known = |slot: &SlotIndex| {
+            let node = self.context.cluster.node(*slot);
+            node.is_none_or(|node| results.as_ref().is_some_and(|results| results.get(*slot, node).is_some()))
+        };
+        let unknown = slots.iter().position(is_known).unwrap_or(slots.len());
+        let slots = slots.get(..unknown).unwrap_or_default();
+        if slots.is_empty() {
+            return Ok(0);
+        }
+        turn_to(step, &mut self.current_step, self.context);
+        let rejected = evaluation.leading_rejections(slots, &note.calls).map_err(|failure| {
+            let failure = Arc::new(failure);
+            match is_limit(&failure) {
+                true => ScanStop::Overran(Overran { step, failure }),
+                false => ScanStop::Unusual,
+            }
+        })?;
+        note.asked.set(note.asked.get() + rejected as u64);
+        self.looked_at += rejected as u64;
+        Ok(rejected)
     }
 
     /// Returns the best nominee of the built-in at `step` that passes the parts before that step in the plan.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Overtime;
 use crate::model::diagnosis::LogLevel;
-use crate::model::{LimitKind, Position, Thrown};
+use crate::model::{LimitKind, Position, SlotIndex, Thrown};
 use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError, time_message};
 
 use super::compiled::{
@@ -177,12 +177,12 @@ impl TieredRun<'_> {
 
     /// The error of a script that passed `limit` in the loop at `place`: in the words that are said of it where its
     /// worker has to end.
-    fn passed(&self, limit: PassedLimit, place: Option<(u32, u32)>, call: Call<'_>) -> ScriptError {
+    fn passed(&self, limit: PassedLimit, place: Option<(u32, u32)>, call: Option<Call<'_>>) -> ScriptError {
         let file = self.program.wrapper().file();
         let (kind, message) = match limit {
             PassedLimit::Time(scope) => {
                 let node = match call {
-                    Call::Filter(candidate, _) | Call::Score(candidate, _) if scope == Overtime::Call => {
+                    Some(Call::Filter(candidate, _) | Call::Score(candidate, _)) if scope == Overtime::Call => {
                         self.occasion.scene.cluster.node(candidate.slot)
                     }
                     _ => None,
@@ -221,7 +221,23 @@ impl Run for TieredRun<'_> {
             }
             Err(Unanswered::Bailed(_) | Unanswered::Full) => self.ask_boa_instead(call),
             // What it logged is lost, as Boa's lines are with its worker; and Boa would get no further.
-            Err(Unanswered::Passed(limit, place)) => Err(self.passed(limit, place, call)),
+            Err(Unanswered::Passed(limit, place)) => Err(self.passed(limit, place, Some(call))),
+        }
+    }
+
+    fn leading_rejections(&mut self, slots: &[SlotIndex], argument: Argument<'_>) -> Result<usize, ScriptError> {
+        let Some(compiled) = self.tiers.of(NodeFunction::Filter) else { return Ok(0) };
+        let most = compiled.calls_until_due(self.program.limits().verify_every).min(slots.len());
+        let (compiler, occasion) = (self.compiler, self.occasion);
+        let slots = slots.get(..most).unwrap_or_default();
+        let answered = compiled.ask_many(compiler, |machine, code| {
+            machine.leading_rejections((compiler, code), occasion, slots, argument)
+        });
+        match answered {
+            Ok(answered) => Ok(answered),
+            Err(Unanswered::Passed(limit, place)) => Err(self.passed(limit, place, None)),
+            // A call of its own gives up again, and Boa answers.
+            Err(Unanswered::Bailed(_) | Unanswered::Full | Unanswered::Thrown(..)) => Ok(0),
         }
     }
 }

@@ -261,6 +261,33 @@ fn a_scan_tells_which_step_is_asked_about_which_node() {
     assert_eq!((search.plan.as_str(), search.looked_at, search.refreshed), ("index-scan", 2, 3));
 }
 
+/// Nodes that are for others stay the emptiest, so requests come by all of them: compiled code leaves them out together.
+#[test]
+fn nodes_that_a_filter_leaves_out_one_after_another_are_left_out_together() {
+    const FILTER: &str = "function filter(node, request) { return node.metadata.users.includes(request.user.login) }\n\
+                          function score(node) { return 1 }";
+    let set = ChainSet::new(vec![start(vec![js("users.js", FILTER)])]);
+    let diary = Diary::default();
+    let senses = EvaluatorHost {
+        stopwatch: Box::new(Ticking::default()),
+        witness: Box::new(diary.clone()),
+        alarm: Rc::new(Silent),
+    };
+    let mut evaluator =
+        Evaluator::new(&set, Arrangement::ById, senses, &mut |_step| {}).unwrap_or_else(|e| panic!("{e:?}"));
+    for number in 0..300 {
+        let users = if number == 299 { "ann" } else { "bob" };
+        let node = json!({"id": format!("n{number:03}"), "metadata": {"users": [users]}, "nodeData": {"sessions": []}});
+        evaluator.apply(report(node));
+    }
+    let decision = decided(evaluator.decide(&question("d", 1, json!({"user": {"login": "ann"}}))));
+    let steps: Vec<_> = decision.diagnosis.steps.iter().map(|step| (step.said.to_string(), step.calls)).collect();
+    assert_eq!((decision.diagnosis.search.looked_at, steps), (300, vec![("select n299".to_owned(), 600)]));
+    let told = diary.0.borrow();
+    let named: Vec<_> = told.iter().filter(|word| word.starts_with('n')).collect();
+    assert_eq!(named, ["n000", "n299"], "the others need no call of their own");
+}
+
 /// What passed over a step is no reason against a node, and figures that are shown alike need not be.
 #[test]
 fn a_failure_that_is_passed_over_and_a_near_tie_are_told_as_they_are() {

@@ -12,7 +12,7 @@ use wasmtime::{
 use crate::chain::candidates::Places;
 use crate::clock::{Alarm, Dice, Overtime};
 use crate::model::diagnosis::LogLevel;
-use crate::model::{Candidate, Cluster};
+use crate::model::{Candidate, Cluster, SlotIndex};
 use crate::script::{Argument, CallContext, Element, ReturnedValue, Score, ScriptLimits, ScriptRequest};
 use serde_json::Value;
 
@@ -256,29 +256,79 @@ impl Machine {
         let Some(node) = scene.cluster.node(candidate.slot).filter(|_| candidate.overlay.is_none()) else {
             return Err(Unanswered::Bailed(BailCause::Kind));
         };
-        if self.tell(compiler, scene.cluster)? {
-            self.asked = None;
-        }
-        let (second, texts, end) = match argument {
-            Argument::Nothing => (value::UNDEFINED, self.store.data().strings.len(), self.table.end()),
-            Argument::Key(key) => {
-                let texts = self.store.data().strings.len();
-                (self.key(key)?, texts, self.table.end())
-            }
-            Argument::Request => {
-                let Some(asked) = scene.asked else { return Err(Unanswered::Bailed(BailCause::Throws)) };
-                let (texts, end) = self.request(occasion.number, &asked, scene.cluster)?;
-                (value::object(super::paths::REQUEST, REQUEST_AT), texts, end)
-            }
-        };
-        self.store.data_mut().most_lines = occasion.log_lines;
-        self.store.data_mut().moment = scene.asked.map(|asked| asked.moment.clone());
+        let SecondArgument { value, texts, end } = self.second(compiler, occasion, argument)?;
         let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, node.id()));
         let row = row.map_err(|_too_many| Full)?;
-        let said = self.enter((compiler, code), (value::object(NODE, row), second), dice, end);
+        let said = self.enter((compiler, code), (value::object(NODE, row), value), dice, end);
         let said = said.map(|bits| self.said(bits));
         self.store.data_mut().strings.truncate(texts);
         said
+    }
+
+    /// Returns how many of the first `slots` the function answers with no, without a line or an error.
+    ///
+    /// # Errors
+    /// The step's time is up; or the nodes do not fit into memory.
+    pub(in super::super) fn leading_rejections(
+        &mut self,
+        (compiler, code): (&ModuleCompiler, &CompiledCode),
+        occasion: Occasion<'_>,
+        slots: &[SlotIndex],
+        argument: Argument<'_>,
+    ) -> Result<usize, Unanswered> {
+        // A pattern cannot be stopped, and whoever stops the process must know the node; what a call writes into a node
+        // is the call's own.
+        if !code.patterns.is_empty() || code.writes_nodes {
+            return Ok(0);
+        }
+        let SecondArgument { value, texts, end } = self.second(compiler, occasion, argument)?;
+        let mut answered = 0;
+        for slot in slots {
+            let Ok(row) = u32::try_from(slot.index()) else { break };
+            if occasion.scene.cluster.node(*slot).is_none() {
+                break;
+            }
+            // Without dice, a function that rolls them gives up here.
+            let said = self.enter((compiler, code), (value::object(NODE, row), value), None, end);
+            let is_rejected = match said {
+                Ok(bits) => !self.said(bits).keeps && self.store.data().lines.is_empty(),
+                Err(Unanswered::Passed(PassedLimit::Time(Overtime::Step), place)) => {
+                    return Err(Unanswered::Passed(PassedLimit::Time(Overtime::Step), place));
+                }
+                Err(_) => false,
+            };
+            self.store.data_mut().strings.truncate(texts);
+            if !is_rejected {
+                break;
+            }
+            answered += 1;
+        }
+        Ok(answered)
+    }
+
+    /// Brings nodes and request up to date, and returns the second argument of a function of one node.
+    fn second(
+        &mut self,
+        compiler: &ModuleCompiler,
+        occasion: Occasion<'_>,
+        argument: Argument<'_>,
+    ) -> Result<SecondArgument, Unanswered> {
+        let scene = occasion.scene;
+        if self.tell(compiler, scene.cluster)? {
+            self.asked = None;
+        }
+        self.store.data_mut().most_lines = occasion.log_lines;
+        self.store.data_mut().moment = scene.asked.map(|asked| asked.moment.clone());
+        let (texts, end) = (self.store.data().strings.len(), self.table.end());
+        Ok(match argument {
+            Argument::Nothing => SecondArgument { value: value::UNDEFINED, texts, end },
+            Argument::Key(key) => SecondArgument { value: self.key(key)?, texts, end },
+            Argument::Request => {
+                let Some(asked) = scene.asked else { return Err(Unanswered::Bailed(BailCause::Throws)) };
+                let (texts, end) = self.request(occasion.number, &asked, scene.cluster)?;
+                SecondArgument { value: value::object(super::paths::REQUEST, REQUEST_AT), texts, end }
+            }
+        })
     }
 
     /// Tells the table what has changed. Where that is much, it is work of the engine's own: the script's clock stands
@@ -430,6 +480,15 @@ impl Machine {
         };
         Said { keeps: self.is_truthy(kind), score }
     }
+}
+
+/// The second argument of a function of one node, as it was written down for compiled code.
+struct SecondArgument {
+    value: u64,
+    /// The number of texts that outlive the call.
+    texts: usize,
+    /// Where the memory of the call begins.
+    end: u32,
 }
 
 /// What a function of one node said: as a filter, and as a score, where it is one.

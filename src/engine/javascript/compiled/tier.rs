@@ -188,6 +188,21 @@ impl Compiled {
         answer
     }
 
+    /// Lets `ask` ask the instance about several nodes at once; `ask` returns how many it was answered about. What went
+    /// wrong about the next node is not counted: a call of its own finds that out.
+    pub(in super::super) fn ask_many(
+        &self,
+        compiler: &ModuleCompiler,
+        ask: impl FnOnce(&mut Machine, &CompiledCode) -> Result<usize, Unanswered>,
+    ) -> Result<usize, Unanswered> {
+        let answered = self.asked(compiler, ask);
+        self.lines.take();
+        if let Ok(answered) = answered {
+            self.calls.set(self.calls.get() + answered as u64);
+        }
+        answered
+    }
+
     fn asked<T>(
         &self,
         compiler: &ModuleCompiler,
@@ -229,6 +244,12 @@ impl Compiled {
     /// Whether the next answer is to be compared with Boa's, which one in `every` is.
     pub(in super::super) fn is_due(&self, every: u32) -> bool {
         every > 0 && (self.calls.get() + 1).is_multiple_of(u64::from(every))
+    }
+
+    /// The number of calls before the next that is due, see [`Compiled::is_due`].
+    pub(in super::super) fn calls_until_due(&self, every: u32) -> usize {
+        let every = u64::from(every.max(1));
+        usize::try_from(every - 1 - self.calls.get() % every).unwrap_or(usize::MAX)
     }
 
     /// Counts a bail-out.
