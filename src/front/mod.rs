@@ -5,6 +5,7 @@
 //! by a simulation.
 
 mod admin;
+mod ask_window;
 mod assigning;
 mod blame;
 mod bucket;

@@ -7,14 +7,13 @@ use crate::ipc::{Encoded, ProcessEnd};
 use crate::model::LimitKind;
 use crate::worker::{Overrun, RunningStep, Ticket, WorkerCommand};
 
+use super::ask_window::AskWindow;
 use super::pending_queue::{Cause, PendingQueue};
 use super::pending_request::{PendingRequest, PendingStage};
 use super::requests::Requests;
 use super::response_timer::ResponseTimer;
 use super::worker_handle::WorkerHandle;
 
-/// The most questions that a worker holds; more wait in the queue, where their deadlines are still checked.
-const ASKED_AT_ONCE: usize = 4096;
 /// The bytes on their way to a worker past which no further question is sent: large questions may pile up there, which
 /// says nothing against the worker.
 const WAITING_BYTES: usize = 4 << 20;
@@ -35,6 +34,8 @@ pub(super) struct WorkerSlot {
     /// The edition of the configuration by which the slot decides.
     edition: u64,
     worker: Option<WorkerHandle>,
+    /// The number of questions that the worker may hold.
+    window: AskWindow,
     /// The silence of the worker, while the worker holds questions.
     silence: ResponseTimer,
     /// The step that a narrated question was last reported to run.
@@ -55,6 +56,7 @@ impl WorkerSlot {
             queue: PendingQueue::default(),
             edition,
             worker: None,
+            window: AskWindow::default(),
             silence: ResponseTimer::default(),
             last_running: None,
             cause: None,
@@ -73,6 +75,7 @@ impl WorkerSlot {
     /// expected.
     pub(super) fn park(&mut self, ticket: Ticket) -> Option<u64> {
         self.decided += 1;
+        self.window.answered();
         self.queue.park(ticket).then_some(self.edition)
     }
 
@@ -98,7 +101,7 @@ impl WorkerSlot {
         self.worker = Some(worker);
         self.queue.worker_arrived();
         (self.decided, self.first_bytes, self.tired) = (0, None, false);
-        (self.last_running, self.cause) = (None, None);
+        (self.last_running, self.cause, self.window) = (None, None, AskWindow::default());
     }
 
     /// Lets the worker end, if any.
@@ -135,7 +138,7 @@ impl WorkerSlot {
         // A worker that named a culprit or was killed is asked nothing more.
         let now = requests.now();
         let asks = self.cause.is_none() && !(self.tired && relieved);
-        while asks && self.queue.asked() < ASKED_AT_ONCE && worker.waiting_bytes() < WAITING_BYTES {
+        while asks && self.queue.asked() < self.window.size() && worker.waiting_bytes() < WAITING_BYTES {
             if self.queue.asked() == 0 {
                 self.silence.end();
             }
@@ -173,6 +176,7 @@ impl WorkerSlot {
     /// Notes that the worker decided `ticket`; returns whether the answer was expected.
     pub(super) fn answered(&mut self, ticket: Ticket) -> bool {
         self.decided += 1;
+        self.window.answered();
         self.queue.answered(ticket)
     }
 
@@ -225,9 +229,10 @@ impl WorkerSlot {
         Some((ticket, Overrun { running, kind, message }))
     }
 
-    /// Kills a worker that has held questions for `limit` without a frame. Called at a tick that comes `passed` after
-    /// the tick before; returns whether the worker was killed.
+    /// Kills a worker that has held questions for `limit` without a frame. Called at each tick, `passed` after the tick
+    /// before, which closes the window too; returns whether the worker was killed.
     pub(super) fn kill_if_silent(&mut self, passed: Duration, limit: Duration) -> bool {
+        self.window.tick(passed);
         let silent = self.queue.asked() > 0 && self.silence.tick(passed, limit);
         if let (true, Some(worker)) = (silent, &self.worker) {
             worker.kill();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::worker::PlacementQuestion;
 
+use super::super::ask_window::MOST_ASKED;
 use super::super::testing::{FakeProcess, NO_TICKETS, STEP, TICK, crashed, killed, overrun, pending, running};
 
 /// A slot whose first worker is there, with the requests of `tickets` in the queue and in the table.
@@ -313,12 +314,17 @@ fn a_worker_that_reads_nothing_is_asked_no_more_than_so_many_bytes() {
 }
 
 #[test]
-fn a_worker_holds_no_more_than_so_many_questions() {
-    let most = ASKED_AT_ONCE as Ticket;
-    let mut staffed = Staffed::new(1..=most + 2);
-    assert_eq!(staffed.ask().len(), ASKED_AT_ONCE);
-    staffed.slot.answered(7);
-    assert_eq!(staffed.ask(), [(most + 1, false)]);
+fn a_worker_holds_more_questions_the_more_it_answers() {
+    let mut staffed = Staffed::new(1..=2 * MOST_ASKED as Ticket);
+    let first = staffed.ask().len();
+    assert!(first < 100, "a worker of which nothing is known is asked {first} at once");
+    staffed.slot.answered(1);
+    assert_eq!(staffed.ask().len(), 2, "one in the place of the answered one, and one more");
+    for ticket in 2..=MOST_ASKED as Ticket {
+        staffed.slot.answered(ticket);
+        staffed.ask();
+    }
+    assert_eq!(staffed.slot.queue.asked(), MOST_ASKED);
 }
 
 #[test]
