@@ -7,26 +7,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::backoff::Backoff;
 use crate::model::head::MAX_CARRIED_BYTES;
 use crate::model::json::{self, JsonError, JsonLimits};
 use crate::nats::subjects::encode_key;
 
-use super::documents::{DocumentStore, StoreError, WriteOutcome};
+use super::documents::{DocumentEdit, DocumentStore, EditRetry, StoreError, bounded_text, edit_document};
 use super::mark::MarkAuthor;
+use super::watched_bucket::WatchedDocument;
 
 /// The largest assignment in bytes.
 pub const MAX_ASSIGNMENT_BYTES: usize = 8 * 1024;
 /// The most assignments of a cluster.
 pub const MAX_ASSIGNMENTS: usize = 10_000;
-const ATTEMPTS: u32 = 12;
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The assignment of a user.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,10 +48,7 @@ pub enum AssignmentError {
     /// The name is empty or too long.
     #[error("the name of a user has 1 to {MAX_CARRIED_BYTES} bytes without control characters")]
     BadUser,
-    /// Others wrote the same assignment during every attempt.
-    #[error("the assignment of `{0}` changed under every attempt to write it")]
-    Contended(String),
-    /// The store could not be read or written.
+    /// The store could not be read or written, or others wrote the same assignment during every attempt.
     #[error("the assignment of `{user}` could not be written: {reason}")]
     Store {
         /// The user.
@@ -79,6 +72,30 @@ impl Assignment {
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         json::parse_as(text, JsonLimits::bytes(MAX_ASSIGNMENT_BYTES))
     }
+
+    fn text(&self) -> Result<bytes::Bytes, StoreError> {
+        bounded_text(self, "it", MAX_ASSIGNMENT_BYTES)
+    }
+}
+
+impl WatchedDocument for Assignment {
+    const MOST: usize = MAX_ASSIGNMENTS;
+
+    fn is_name(_name: &str) -> bool {
+        true
+    }
+
+    fn called(name: &str) -> String {
+        format!("the assignment of `{name}`")
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, JsonError> {
+        Self::parse(text)
+    }
+
+    fn to_text(&self, _name: &str) -> Result<bytes::Bytes, StoreError> {
+        self.text()
+    }
 }
 
 impl AssignmentBook {
@@ -101,40 +118,23 @@ impl AssignmentBook {
         if user.is_empty() || user.len() > MAX_CARRIED_BYTES || user.chars().any(char::is_control) {
             return Err(AssignmentError::BadUser);
         }
-        let (key, mut pauses) = (encode_key(user), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
-        let failed = |reason| AssignmentError::Store { user: user.to_owned(), reason };
-        for _attempt in 0..ATTEMPTS {
-            let stored = self.store.read(&key).await.map_err(failed)?;
+        let key = encode_key(user);
+        let edited = edit_document(&*self.store, &key, "it", EditRetry::RARE, |text| {
             // An administrator decides anew about an assignment that cannot be read.
-            let before = stored.value.as_deref().and_then(|text| Assignment::parse(text).ok());
-            if stored.value.is_none() && assignment.is_none() {
-                return Ok(None);
+            let before = text.and_then(|text| Assignment::parse(text).ok());
+            if text.is_none() && assignment.is_none() {
+                return Ok((DocumentEdit::Keep, None));
             }
             let value = assignment.map(|assignment| {
                 let other = before.as_ref().map(|before| before.other.clone()).unwrap_or_default();
                 let (user, node) = (assignment.user.clone(), assignment.node.clone());
-                text(&Assignment { user, node, author: assignment.author.clone().bounded(), other })
+                let author = assignment.author.clone().bounded();
+                Assignment { user, node, author, other }.text()
             });
-            let value = value.transpose().map_err(failed)?;
-            match self.store.write(&key, stored.revision, value).await.map_err(failed)? {
-                WriteOutcome::At(_) => return Ok(before),
-                WriteOutcome::Conflict => tokio::time::sleep(pauses.failed()).await,
-            }
-        }
-        Err(AssignmentError::Contended(user.to_owned()))
-    }
-
-    /// Writes an assignment that the store lost, unless the assignment was written since.
-    pub(super) async fn restore(&self, user: &str, assignment: &Assignment) -> Result<WriteOutcome, StoreError> {
-        self.store.write(&encode_key(user), 0, Some(text(assignment)?)).await
-    }
-}
-
-fn text(assignment: &Assignment) -> Result<bytes::Bytes, StoreError> {
-    let text = serde_json::to_vec(assignment).map_err(|error| StoreError(error.to_string()))?;
-    match text.len() > MAX_ASSIGNMENT_BYTES {
-        true => Err(StoreError(format!("it would have {} bytes, at most {MAX_ASSIGNMENT_BYTES}", text.len()))),
-        false => Ok(text.into()),
+            Ok((DocumentEdit::Write(value.transpose()?), before))
+        });
+        let edited = edited.await.map_err(|reason| AssignmentError::Store { user: user.to_owned(), reason })?;
+        Ok(edited.value)
     }
 }
 
@@ -187,13 +187,5 @@ mod tests {
         let (one, two) = tokio::join!(book.write("ann", Some(&first)), book.write("ann", Some(&second)));
         let before: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
         assert_eq!(before.len(), 1, "the later one saw the earlier");
-    }
-
-    #[tokio::test]
-    async fn a_lost_assignment_is_written_again_unless_it_was_written_since() {
-        let store = Arc::new(MemoryStore::default());
-        let book = AssignmentBook::new(store.clone());
-        assert_eq!(book.restore("ann", &assignment("a")).await.unwrap(), WriteOutcome::At(1));
-        assert_eq!(book.restore("ann", &assignment("b")).await.unwrap(), WriteOutcome::Conflict);
     }
 }

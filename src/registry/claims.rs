@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backoff::Backoff;
 use crate::model::json::{self, JsonLimits};
 use crate::nats::subjects::encode_key;
 
-use super::documents::{DocumentStore, StoreError, WriteOutcome};
+use super::documents::{DocumentEdit, DocumentStore, EditRetry, StoreError, bounded_text, edit_document};
 
 /// The time that a claim stays in the document after a report has shown the session, in milliseconds.
 pub const LINGER_MS: u64 = 30_000;
@@ -26,10 +25,6 @@ pub const MAX_CLAIMS_BYTES: usize = 512 * 1024;
 /// The age at which a document expires that was not written again: all claims in the document are older than any
 /// reservation.
 pub const MAX_AGE: Duration = Duration::from_secs(2 * 86_400);
-/// The attempts to write one document; each that fails means that another replica's write succeeded.
-const ATTEMPTS: u32 = 64;
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The claims on a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,10 +115,10 @@ impl ClaimBook {
 
     /// Applies `edit` to the claims on `node` and writes them back where `edit` returns true; returns the same answer.
     async fn edit(&self, node: &str, mut edit: impl FnMut(&mut NodeClaims) -> bool) -> Result<bool, StoreError> {
-        let (key, mut pauses) = (encode_key(node), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
-        for _attempt in 0..ATTEMPTS {
-            let stored = self.store.read(&key).await?;
-            let mut claims = match &stored.value {
+        let called = format!("the claims on `{node}`");
+        let key = encode_key(node);
+        let edited = edit_document(&*self.store, &key, &called, EditRetry::BUSY, |text| {
+            let mut claims = match text {
                 None => NodeClaims::default(),
                 Some(text) => json::parse_as(text, JsonLimits::bytes(MAX_CLAIMS_BYTES)).unwrap_or_else(|error| {
                     // No replica could remove claims from a document that cannot be read, and the node would take no
@@ -133,21 +128,12 @@ impl ClaimBook {
                 }),
             };
             if !edit(&mut claims) {
-                return Ok(false);
+                return Ok((DocumentEdit::Keep, ()));
             }
-            let text = serde_json::to_vec(&claims).map_err(|error| StoreError(error.to_string()))?;
-            // No replica could remove claims from a document that is too large to be read again.
-            if text.len() > MAX_CLAIMS_BYTES {
-                let most = format!("{} bytes, at most {MAX_CLAIMS_BYTES}", text.len());
-                return Err(StoreError(format!("the claims on `{node}` would have {most}")));
-            }
-            let value = (!claims.ids.is_empty()).then(|| text.into());
-            if let WriteOutcome::At(_) = self.store.write(&key, stored.revision, value).await? {
-                return Ok(true);
-            }
-            tokio::time::sleep(pauses.failed()).await;
-        }
-        Err(StoreError(format!("the claims on `{node}` changed under every attempt to write them")))
+            let text = bounded_text(&claims, &called, MAX_CLAIMS_BYTES)?;
+            Ok((DocumentEdit::Write((!claims.ids.is_empty()).then_some(text)), ()))
+        });
+        edited.await.map(|edited| edited.is_written)
     }
 }
 

@@ -9,26 +9,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::backoff::Backoff;
-use crate::model::Needs;
 use crate::model::json::{self, JsonError, JsonLimits};
+use crate::model::{Needs, needs};
 use crate::nats::subjects::encode_key;
 
-use super::documents::{DocumentStore, StoreError, WriteOutcome};
+use super::documents::{
+    DocumentEdit, DocumentStore, EditRetry, EditedDocument, StoreError, bounded_text, edit_document,
+};
+use super::watched_bucket::WatchedDocument;
 
 /// The most facts of a cluster.
 pub const MAX_FACTS: usize = 100;
 /// The largest document of a fact in bytes: some 4,000 holds.
 pub const MAX_FACT_BYTES: usize = 512 * 1024;
-/// The attempts to write one document; each that fails means that somebody else's write succeeded.
-const ATTEMPTS: u32 = 64;
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The units of a fact that a reservation holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +163,27 @@ impl Fact {
     }
 }
 
+impl WatchedDocument for Fact {
+    const MOST: usize = MAX_FACTS;
+
+    fn is_name(name: &str) -> bool {
+        needs::is_fact_name(name)
+    }
+
+    fn called(name: &str) -> String {
+        format!("the fact `{name}`")
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, JsonError> {
+        Self::parse(text)
+    }
+
+    fn to_text(&self, name: &str) -> Result<bytes::Bytes, StoreError> {
+        let called = format!("{} with its {} holds", Self::called(name), self.held.len());
+        bounded_text(self, &called, MAX_FACT_BYTES)
+    }
+}
+
 impl FactBook {
     /// Creates a book of the facts in `store`.
     #[must_use]
@@ -245,11 +263,6 @@ impl FactBook {
         written.await.map(drop)
     }
 
-    /// Writes a fact that the store lost, unless the fact was written since.
-    pub(super) async fn restore(&self, name: &str, fact: &Fact) -> Result<WriteOutcome, StoreError> {
-        self.store.write(&encode_key(name), 0, Some(text(name, fact)?)).await
-    }
-
     /// Applies `edit` to the fact `name` and writes the fact back where `edit` returns true; returns the document as it is
     /// then. A document that cannot be read counts as none.
     async fn edit(
@@ -257,10 +270,10 @@ impl FactBook {
         name: &Arc<str>,
         mut edit: impl FnMut(&mut Option<Fact>) -> bool,
     ) -> Result<FactEntry, StoreError> {
-        let (key, mut pauses) = (encode_key(name), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
-        for _attempt in 0..ATTEMPTS {
-            let stored = self.store.read(&key).await?;
-            let mut fact = stored.value.as_deref().and_then(|text| match Fact::parse(text) {
+        let called = Fact::called(name);
+        let key = encode_key(name);
+        let edited = edit_document(&*self.store, &key, &called, EditRetry::BUSY, |text| {
+            let mut fact = text.and_then(|text| match Fact::parse(text) {
                 Ok(fact) => Some(fact),
                 Err(error) => {
                     tracing::warn!(fact = %name, "the fact `{name}` cannot be read and counts as none: {error}");
@@ -268,26 +281,13 @@ impl FactBook {
                 }
             });
             if !edit(&mut fact) {
-                return Ok(FactEntry { revision: stored.revision, fact });
+                return Ok((DocumentEdit::Keep, fact));
             }
-            let value = fact.as_ref().map(|fact| text(name, fact)).transpose()?;
-            match self.store.write(&key, stored.revision, value).await? {
-                WriteOutcome::At(revision) => return Ok(FactEntry { revision, fact }),
-                WriteOutcome::Conflict => tokio::time::sleep(pauses.failed()).await,
-            }
-        }
-        Err(StoreError(format!("the fact `{name}` changed under every attempt to write it")))
-    }
-}
-
-fn text(name: &str, fact: &Fact) -> Result<bytes::Bytes, StoreError> {
-    let text = serde_json::to_vec(fact).map_err(|error| StoreError(error.to_string()))?;
-    match text.len() > MAX_FACT_BYTES {
-        true => {
-            let words = format!("{} bytes, at most {MAX_FACT_BYTES}", text.len());
-            Err(StoreError(format!("the fact `{name}` with its {} holds would have {words}", fact.held.len())))
-        }
-        false => Ok(text.into()),
+            let value = fact.as_ref().map(|fact| fact.to_text(name)).transpose()?;
+            Ok((DocumentEdit::Write(value), fact))
+        });
+        let EditedDocument { value: fact, revision, .. } = edited.await?;
+        Ok(FactEntry { revision, fact })
     }
 }
 
@@ -370,7 +370,6 @@ mod tests {
             Ok(FactsTaken::Short(_, FactEntry { fact: None, .. }))
         ));
         assert_eq!(book.set(&"n".into(), &setting(4)).await.unwrap().0, None);
-        assert_eq!(book.restore("m", &Fact::default()).await.unwrap(), WriteOutcome::Conflict);
     }
 
     #[tokio::test]

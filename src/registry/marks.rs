@@ -6,19 +6,13 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::backoff::Backoff;
 use crate::model::json::JsonError;
 use crate::model::report;
 use crate::nats::subjects::encode_key;
 
-use super::documents::{DocumentStore, StoreError, WriteOutcome};
+use super::documents::{DocumentEdit, DocumentStore, EditRetry, StoreError, WriteOutcome, bounded_text, edit_document};
 use super::mark::{CoolDown, MAX_MARK_BYTES, MOST_DOUBLED, Mark, MarkAuthor};
-
-const ATTEMPTS: u32 = 12;
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why a mark could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,10 +28,7 @@ pub enum MarkError {
         /// The fault in the mark.
         reason: String,
     },
-    /// Others wrote the same mark during every attempt.
-    #[error("the mark of node `{0}` changed under every attempt to write it")]
-    Contended(String),
-    /// The store could not be read or written.
+    /// The store could not be read or written, or others wrote the same mark during every attempt.
     #[error("the mark of node `{node}` could not be written: {reason}")]
     Store {
         /// The node.
@@ -166,39 +157,27 @@ impl MarkBook {
         if node.is_empty() || node.len() > report::MAX_ID_BYTES || node.chars().any(char::is_control) {
             return Err(MarkError::BadId);
         }
-        let (key, mut pauses) = (encode_key(node), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
-        let failed = |reason| MarkError::Store { node: node.to_owned(), reason };
-        for _attempt in 0..ATTEMPTS {
-            let stored = self.store.read(&key).await.map_err(failed)?;
-            let before = match stored.value.as_deref().map(Mark::parse) {
+        let key = encode_key(node);
+        let edited = edit_document(&*self.store, &key, "it", EditRetry::RARE, |text| {
+            let before = match text.map(Mark::parse) {
                 None => Some(Mark::default()),
                 Some(Ok(mark)) => Some(mark),
                 Some(Err(error)) if by_hand => {
                     tracing::warn!(node, %error, "the mark of the node cannot be read: it is replaced");
                     None
                 }
-                Some(Err(error)) => return Err(damaged(node, &error)),
+                Some(Err(error)) => return Ok((DocumentEdit::Keep, Err(damaged(node, &error)))),
             };
             let mut mark = before.clone().unwrap_or_default();
             edit(&mut mark);
             if before.as_ref() == Some(&mark) {
-                return Ok(Edited { mark, revision: None });
+                return Ok((DocumentEdit::Keep, Ok(mark)));
             }
-            let text = serde_json::to_vec(&mark).map_err(|error| failed(StoreError(error.to_string())))?;
-            // Nobody could lift a mark that is too large to be read again.
-            if text.len() > MAX_MARK_BYTES {
-                return Err(failed(StoreError(format!(
-                    "it would have {} bytes, at most {MAX_MARK_BYTES}",
-                    text.len()
-                ))));
-            }
-            let value = (!mark.is_empty()).then(|| text.into());
-            if let WriteOutcome::At(revision) = self.store.write(&key, stored.revision, value).await.map_err(failed)? {
-                return Ok(Edited { mark, revision: Some(revision) });
-            }
-            tokio::time::sleep(pauses.failed()).await;
-        }
-        Err(MarkError::Contended(node.to_owned()))
+            let text = bounded_text(&mark, "it", MAX_MARK_BYTES)?;
+            Ok((DocumentEdit::Write((!mark.is_empty()).then_some(text)), Ok(mark)))
+        });
+        let edited = edited.await.map_err(|reason| MarkError::Store { node: node.to_owned(), reason })?;
+        Ok(Edited { mark: edited.value?, revision: edited.is_written.then_some(edited.revision) })
     }
 }
 

@@ -29,8 +29,7 @@ mod streams;
 mod tests;
 pub mod transit;
 mod watch;
-mod watched_assignments;
-mod watched_facts;
+mod watched_bucket;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,8 +55,7 @@ use marks::{Edited, MarkBook, MarkError};
 use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::RegistryWatch;
-use watched_assignments::WatchedAssignments;
-use watched_facts::WatchedFacts;
+use watched_bucket::WatchedBucket;
 
 /// The first pause after a failed start, in milliseconds, until [`Registry::bound_cool_downs`] sets another.
 const USUAL_PAUSE_MS: u64 = 60_000;
@@ -195,8 +193,9 @@ impl Registry {
         let documents = |bucket| Arc::new(JetStreamDocuments::new(js.clone(), bucket));
         let book = MarkBook::new(documents(namespace.marks_bucket()));
         let claims = ClaimBook::new(documents(namespace.claims_bucket()));
-        let assignments = AssignmentBook::new(documents(namespace.assignments_bucket()));
-        let facts = FactBook::new(documents(namespace.facts_bucket()));
+        let (assignments, facts) = (documents(namespace.assignments_bucket()), documents(namespace.facts_bucket()));
+        let watched = (WatchedBucket::new(assignments.clone()), WatchedBucket::new(facts.clone()));
+        let (assignments, facts) = (AssignmentBook::new(assignments), FactBook::new(facts));
         let events = Arc::new(JetStreamEvents::new(js.clone(), namespace.clone()));
         let journal = Journal::start_telling(events, stop.child_token(), settings.news.clone());
         let registry = Self { holds: settings.holds, ..Self::with(book, claims, assignments, facts, journal) };
@@ -210,8 +209,8 @@ impl Registry {
             ),
             settings,
             marks: registry.book.clone(),
-            assignments: WatchedAssignments::new(registry.assignments.clone()),
-            facts: WatchedFacts::new(registry.facts.clone()),
+            assignments: watched.0,
+            facts: watched.1,
             journal: registry.journal.clone(),
             figures: Arc::clone(&registry.figures),
             events,

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
+use super::assignments::Assignment;
+use super::facts::{Fact, FactEntry};
 use super::feed::{BucketFeed, Delivery, FeedError};
 use super::freshness::Freshness;
 use super::journal::Journal;
@@ -20,8 +22,7 @@ use super::marks::MarkBook;
 use super::mirror::{BucketEntry, ClusterMirror, Incarnation, LONGEST_SLEEP, Output};
 use super::stores::{self, Prepared};
 use super::streams::{self, StreamState};
-use super::watched_assignments::WatchedAssignments;
-use super::watched_facts::WatchedFacts;
+use super::watched_bucket::WatchedBucket;
 use super::{RegistryCounters, RegistryEvent, RegistrySettings};
 use crate::backoff::Backoff;
 use crate::config::Namespace;
@@ -48,8 +49,8 @@ pub(super) struct RegistryWatch {
     pub(super) settings: RegistrySettings,
     pub(super) mirror: ClusterMirror,
     pub(super) marks: MarkBook,
-    pub(super) assignments: WatchedAssignments,
-    pub(super) facts: WatchedFacts,
+    pub(super) assignments: WatchedBucket<Assignment>,
+    pub(super) facts: WatchedBucket<Fact>,
     pub(super) journal: Journal,
     pub(super) figures: Arc<RegistryCounters>,
     pub(super) events: mpsc::Sender<RegistryEvent>,
@@ -221,7 +222,9 @@ impl RegistryWatch {
             seen.assignments.fetch_max(entry.revision, Ordering::Relaxed);
             drop(self.assignments.entry(entry));
         }
-        let whole = RegistryEvent::Assignments(self.assignments.complete());
+        let whole = self.assignments.complete().iter();
+        let whole = whole.map(|(user, (_, assignment))| (Arc::clone(user), assignment.clone()));
+        let whole = RegistryEvent::Assignments(whole.collect());
         self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
         // Nor before it is known what licences are left.
         self.facts.begin(facts.created.clone());
@@ -229,7 +232,10 @@ impl RegistryWatch {
             seen.facts.fetch_max(entry.revision, Ordering::Relaxed);
             drop(self.facts.entry(entry));
         }
-        let whole = RegistryEvent::Facts(self.facts.complete());
+        let whole = self.facts.complete().iter().map(|(name, (revision, fact))| {
+            (Arc::clone(name), FactEntry { revision: *revision, fact: Some(fact.clone()) })
+        });
+        let whole = RegistryEvent::Facts(whole.collect());
         self.events.send(whole).await.map_err(|_closed| ViewLost::Unheard)?;
         while let Delivery::Entry(entry) = feeds.nodes.next().await? {
             self.take_node(entry, seen).await?;
@@ -271,8 +277,10 @@ impl RegistryWatch {
 
     async fn take_fact(&mut self, entry: BucketEntry, seen: &LastEntries) -> Result<(), ViewLost> {
         seen.facts.fetch_max(entry.revision, Ordering::Relaxed);
-        let Some((name, entry)) = self.facts.entry(entry) else { return Ok(()) };
-        self.events.send(RegistryEvent::Fact(name, entry)).await.map_err(|_closed| ViewLost::Unheard)
+        let revision = entry.revision;
+        let Some((name, fact)) = self.facts.entry(entry) else { return Ok(()) };
+        let event = RegistryEvent::Fact(name, FactEntry { revision, fact });
+        self.events.send(event).await.map_err(|_closed| ViewLost::Unheard)
     }
 
     /// Sends the mirror's outputs on. The channel is bounded: a front that does not keep up slows the reading down, and
