@@ -97,7 +97,7 @@ pub struct Metrics {
     pub displaced: Counter,
     /// Other replicas.
     pub replicas: Gauge<i64, AtomicI64>,
-    /// Other replicas that decide by other chains.
+    /// Other replicas that decide by other chains, or verify tokens otherwise.
     pub differing_replicas: Gauge<i64, AtomicI64>,
     /// 1 where NATS keeps a client that is frozen for long.
     pub frozen_kept: Gauge<i64, AtomicI64>,
@@ -196,7 +196,11 @@ impl Metrics {
             waiting: registered(all, "waiting", "Requests that wait for a free node"),
             displaced: registered(all, "displaced", "Waiting requests that made way for others"),
             replicas: registered(all, "other_replicas", "Other replicas that are there"),
-            differing_replicas: registered(all, "differing_replicas", "Other replicas that run other chains"),
+            differing_replicas: registered(
+                all,
+                "differing_replicas",
+                "Other replicas that run other chains or other `[tokens]`",
+            ),
             frozen_kept: registered(
                 all,
                 "frozen_clients_kept",

@@ -119,10 +119,14 @@ impl Replicas {
         self.peers.is_list_wanted()
     }
 
-    /// Returns notes about the replicas that decide by other chains than `chains`.
+    /// Returns notes about the replicas that decide otherwise than by the configuration with the digest `chains`.
     pub(super) fn differing(&self, chains: &str) -> Vec<String> {
         let differing = self.peers.differing(chains).take(MAX_DIFFERING_SHOWN);
-        differing.map(|(replica, theirs)| format!("replica {replica} runs other chains (digest {theirs})")).collect()
+        differing
+            .map(|(replica, theirs)| {
+                format!("replica {replica} runs other chains or other `[tokens]` (digest {theirs})")
+            })
+            .collect()
     }
 }
 
@@ -158,7 +162,7 @@ impl Front {
             match *message.chains == **own {
                 true => tracing::info!(replica = %message.from, "another replica, with the same chains"),
                 false => tracing::warn!(replica = %message.from, theirs = %message.chains, %own,
-                    "another replica runs other chains"),
+                    "another replica runs other chains or other `[tokens]`"),
             }
             self.show();
         }

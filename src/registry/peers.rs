@@ -41,7 +41,7 @@ const ASK_AGAIN_MS: u64 = 10_000;
 pub struct Message {
     /// The name of the replica that sends the message.
     pub from: Arc<str>,
-    /// The digest of the chains that the sender decides by.
+    /// The digest of the chains that the sender decides by, and of the rules by which the sender verifies tokens.
     pub chains: Arc<str>,
     /// The number of the sender's own reservations, those of this message included.
     pub holds: usize,

@@ -11,6 +11,7 @@ use crate::front::{QuarantineSettings, Setup};
 use crate::host;
 use crate::model::Arrangement;
 use crate::runner::ProgramLimits;
+use crate::token::TokenVerifier;
 use crate::worker::{WorkerAudience, WorkerInit, WorkerLimits};
 
 /// The variables of this process's environment that programs always keep.
@@ -48,16 +49,21 @@ pub fn service(config: &Config, environment: Vec<(String, String)>) -> Setup {
         is_strict: config.service.capacity == Capacity::Strict,
         waiting: config.limits.waiting as usize,
         waiting_per_user: config.limits.waiting_per_user as usize,
-        digest: digest(set).into(),
+        digest: digest(set, config.tokens.as_deref()).into(),
         programs: program_limits(config),
         environment,
     }
 }
 
-/// Returns a text that is the same wherever the chains are the same: replicas compare their digests.
-fn digest(set: &ChainSet) -> String {
-    let bytes = postcard::to_stdvec(set).unwrap_or_default();
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+/// Returns a text that is the same wherever the chains are the same and `tokens` verifies the same tokens alike:
+/// replicas compare their digests. Without a verifier the digest is that of the chains alone, as releases made it that
+/// knew no tokens.
+fn digest(set: &ChainSet, tokens: Option<&TokenVerifier>) -> String {
+    let mut hash = Sha256::new_with_prefix(postcard::to_stdvec(set).unwrap_or_default());
+    if let Some(tokens) = tokens {
+        hash.update(tokens.public_digest());
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the limits of workers that `config` sets.
@@ -98,4 +104,79 @@ pub fn program_environment(listed: &[String], beside: &BTreeMap<String, String>)
     let kept = KEPT.into_iter().chain(listed.iter().map(String::as_str));
     environment.extend(kept.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))));
     environment.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::testing::{policy, verifier};
+    use crate::token::{TokenKeys, TokenPolicy, Unverified};
+
+    /// Two public keys of P-256, as a JWK set in which they stand in the order of `keys`.
+    fn key_set(keys: &[usize]) -> TokenKeys {
+        let all = [
+            ("a", "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
+            ("b", "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"),
+        ];
+        let keys = keys
+            .iter()
+            .filter_map(|at| all.get(*at))
+            .map(|(kid, x, y)| serde_json::json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": y}));
+        TokenKeys::public(&serde_json::json!({"keys": keys.collect::<Vec<_>>()}).to_string()).unwrap()
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn without_tokens_the_digest_is_that_of_the_chains() {
+        let set = ChainSet::new(Vec::new());
+        let chains = Sha256::digest(postcard::to_stdvec(&set).unwrap());
+        let chains: String = chains.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest(&set, None), chains);
+        assert_ne!(digest(&set, Some(&verifier(policy()))), chains);
+    }
+
+    #[test]
+    fn what_changes_decisions_changes_the_digest_and_nothing_else_does() {
+        let set = ChainSet::new(Vec::new());
+        let of = |policy: TokenPolicy| digest(&set, Some(&verifier(policy)));
+        let own = TokenPolicy { audiences: names(&["a", "b"]), ..policy() };
+        let alike = [
+            TokenPolicy { remembered: 5, ..own.clone() },
+            TokenPolicy { audiences: names(&["b", "a", "b"]), ..own.clone() },
+        ];
+        for policy in alike {
+            assert_eq!(of(policy.clone()), of(own.clone()), "{policy:?}");
+        }
+        let others = [
+            TokenPolicy { algorithms: Vec::new(), ..own.clone() },
+            TokenPolicy { issuers: Vec::new(), ..own.clone() },
+            TokenPolicy { audiences: names(&["ab"]), ..own.clone() },
+            TokenPolicy { leeway_s: 61, ..own.clone() },
+            TokenPolicy { max_bytes: 1 << 10, ..own.clone() },
+            TokenPolicy { claims: names(&["roles", "email"]), ..own.clone() },
+            TokenPolicy { groups_claim: None, ..own.clone() },
+            TokenPolicy { admin_claim: Some("groups".to_owned()), ..own.clone() },
+            TokenPolicy { admin_values: Vec::new(), ..own.clone() },
+            TokenPolicy { login_claim: Some("sub".to_owned()), ..own.clone() },
+            TokenPolicy { unverified: Unverified::Ignore, ..own.clone() },
+            own,
+        ];
+        let digests: std::collections::BTreeSet<_> = others.iter().map(|policy| of(policy.clone())).collect();
+        assert_eq!(digests.len(), others.len());
+    }
+
+    #[test]
+    fn public_keys_count_in_any_order_and_of_a_secret_its_presence_alone() {
+        let set = ChainSet::new(Vec::new());
+        let of = |keys: TokenKeys| digest(&set, Some(&TokenVerifier::new(policy(), keys)));
+        assert_eq!(of(key_set(&[0, 1])), of(key_set(&[1, 0])));
+        assert_ne!(of(key_set(&[0, 1])), of(key_set(&[0])));
+        assert_ne!(of(key_set(&[0])), of(key_set(&[1])));
+        let secret = |byte: u8| TokenKeys::secret(&[byte; 64], &[]).unwrap();
+        assert_eq!(of(secret(1)), of(secret(2)), "the digest is shown to whoever sees the status");
+        assert_ne!(of(secret(1)), of(key_set(&[0])));
+    }
 }

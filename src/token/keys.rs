@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::pem;
 use super::policy::name_of;
-use super::verifier::digest_of;
+use super::verifier::{TokenDigest, digest_of};
 
 /// The most keys: each one without a name is tried.
 pub const MAX_KEYS: usize = 32;
@@ -68,7 +68,7 @@ pub(super) struct TokenKey {
     algorithms: Vec<Algorithm>,
     pub(super) key: DecodingKey,
     /// Tells the key from others without showing the key.
-    digest: [u8; 32],
+    digest: TokenDigest,
 }
 
 impl TokenKey {
@@ -110,6 +110,14 @@ impl TokenKey {
     fn secret(bytes: &[u8]) -> Result<Self, KeyError> {
         let key = DecodingKey::from_secret(bytes).map_err(|_empty| KeyError::NotReadable)?;
         Ok(Self::new(&HMAC, key, &[bytes]))
+    }
+
+    fn public_digest(&self) -> TokenDigest {
+        let algorithms = self.algorithms.iter().map(|algorithm| name_of(*algorithm)).collect::<Vec<_>>().join(",");
+        let is_secret = self.algorithms.iter().any(|algorithm| HMAC.contains(algorithm));
+        let material: &[u8] = if is_secret { b"secret" } else { &self.digest };
+        let (has_name, name) = (u8::from(self.kid.is_some()), self.kid.as_deref().unwrap_or_default());
+        digest_of(&[&[has_name], name.as_bytes(), algorithms.as_bytes(), material])
     }
 
     /// Whether the key can verify tokens of `algorithm`.
@@ -192,6 +200,15 @@ impl TokenKeys {
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm) -> bool {
         self.0.iter().any(|key| key.verifies(algorithm))
+    }
+
+    /// Returns a digest that is the same for all files with the same public keys. Of a secret only its presence is in
+    /// the digest: whoever sees the digest could try guesses of the secret.
+    pub(super) fn public_digest(&self) -> TokenDigest {
+        // An issuer may list its keys in another order each time.
+        let mut all: Vec<_> = self.0.iter().map(TokenKey::public_digest).collect();
+        all.sort_unstable();
+        digest_of(&all.iter().map(|digest| digest.as_slice()).collect::<Vec<_>>())
     }
 
     /// Returns the keys.

@@ -1,6 +1,10 @@
 //! The rules for tokens: which are accepted, and what of them scripts see.
 
+use std::collections::BTreeSet;
+
 use jsonwebtoken::Algorithm;
+
+use super::verifier::{TokenDigest, digest_of};
 
 /// The algorithms by their names. `none` is no algorithm.
 pub const ALGORITHMS: [(&str, Algorithm); 12] = [
@@ -88,4 +92,44 @@ impl TokenPolicy {
     pub fn allowed(&self) -> String {
         self.algorithms.iter().map(|algorithm| name_of(*algorithm)).collect::<Vec<_>>().join(", ")
     }
+
+    /// Returns a digest that is the same for all rules that accept the same tokens and take the same from them.
+    pub(super) fn digest(&self) -> TokenDigest {
+        let Self {
+            algorithms,
+            issuers,
+            audiences,
+            leeway_s,
+            max_bytes,
+            // How many tokens are remembered changes what a verification costs, and nothing that is decided.
+            remembered: _,
+            claims,
+            groups_claim,
+            admin_claim,
+            admin_values,
+            login_claim,
+            unverified,
+        } = self;
+        let algorithms: BTreeSet<_> = algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
+        let sorted = |names: &[String]| digest_of_names(names.iter().collect::<BTreeSet<_>>());
+        digest_of(&[
+            &digest_of_names(algorithms),
+            &sorted(issuers),
+            &sorted(audiences),
+            &leeway_s.to_le_bytes(),
+            &(*max_bytes as u64).to_le_bytes(),
+            // Scripts see the claims in this order.
+            &digest_of_names(claims),
+            &digest_of_names(groups_claim),
+            &digest_of_names(admin_claim),
+            &sorted(admin_values),
+            &digest_of_names(login_claim),
+            unverified.as_str().as_bytes(),
+        ])
+    }
+}
+
+fn digest_of_names(names: impl IntoIterator<Item: AsRef<str>>) -> TokenDigest {
+    let names: Vec<_> = names.into_iter().collect();
+    digest_of(&names.iter().map(|name| name.as_ref().as_bytes()).collect::<Vec<_>>())
 }

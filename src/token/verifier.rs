@@ -61,6 +61,13 @@ impl TokenVerifier {
         &self.policy
     }
 
+    /// Returns a digest that is the same wherever the same tokens are accepted and the same is taken from them, as far
+    /// as that can be told without the shared secret.
+    #[must_use]
+    pub fn public_digest(&self) -> TokenDigest {
+        digest_of(&[&self.policy.digest(), &self.keys.public_digest()])
+    }
+
     /// Returns the number by which `token` is remembered.
     #[must_use]
     pub fn digest(token: &str) -> TokenDigest {

@@ -121,7 +121,7 @@ fn stale_nodes_and_other_chains_are_problems() {
         "{told}"
     );
     harness.hear(&Message { from: "third".into(), chains: "strange".into(), ..other_says() });
-    assert_eq!(problems(&mut harness)[0], "replica third runs other chains (digest strange)");
+    assert_eq!(problems(&mut harness)[0], "replica third runs other chains or other `[tokens]` (digest strange)");
 }
 
 #[test]

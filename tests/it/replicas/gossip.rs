@@ -70,7 +70,7 @@ async fn other_chains_are_a_note_and_a_figure() {
     group.all_show("whither_differing_replicas", 1).await;
     let (status, body) = group.replicas[0].readyz();
     assert_eq!(status, 200);
-    assert!(body.contains("runs other chains (digest "), "{body}");
+    assert!(body.contains("runs other chains or other `[tokens]` (digest "), "{body}");
     group.replicas[0].configure(&group.nats, other);
     group.replicas[0].signal(rustix::process::Signal::HUP);
     group.all_show("whither_differing_replicas", 0).await;
