@@ -32,6 +32,8 @@ pub mod fact;
 #[cfg(feature = "service")]
 pub mod fastx;
 #[cfg(feature = "service")]
+pub mod groups;
+#[cfg(feature = "service")]
 mod hired_worker;
 #[cfg(feature = "service")]
 pub mod import;

@@ -1,6 +1,7 @@
 //! The command line's reference, from the command line as clap knows it.
 
 use clap::{Arg, Command};
+use whither::cli::groups::GROUPS;
 
 use super::markdown::{filled, table};
 
@@ -11,7 +12,7 @@ const BUS: &str = "Bus";
 pub(crate) fn commands() -> String {
     let mut whole = whither::cli::whither::command();
     whole.build();
-    let mut parts = Vec::new();
+    let mut parts = vec![groups()];
     whole.get_subcommands_mut().filter(|command| command.get_name() != "help").for_each(|command| {
         section(command, "whither", &mut parts);
     });
@@ -22,6 +23,16 @@ pub(crate) fn commands() -> String {
         "## The options of the bus\n\nCommands that speak to NATS have these beside their own.\n\n{bus}"
     ));
     parts.join("\n\n")
+}
+
+/// The groups in which the help lists the commands.
+fn groups() -> String {
+    let rows = GROUPS.iter().map(|group| {
+        let own = group.commands.iter().filter(|name| **name != "help");
+        let links: Vec<_> = own.map(|name| format!("[{name}](#whither-{name})")).collect();
+        [group.heading.to_owned(), links.join(", ")]
+    });
+    table(["group", "commands"], rows)
 }
 
 fn section(command: &mut Command, parent: &str, parts: &mut Vec<String>) {
