@@ -1,12 +1,13 @@
 //! The agent as an administrator runs it: the binary, over a real NATS server.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, Output};
 
+use crate::support::agent::{TestAgent, command};
 use crate::support::eventually;
 use crate::support::nats::Nats;
 use async_nats::jetstream::{self, kv};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use whither::model::Report;
@@ -14,75 +15,6 @@ use whither::nats::subjects::encode_key;
 
 /// So rarely does an agent report when nothing changes that a test would fail before.
 const RARELY: &str = "44";
-
-/// A running agent.
-struct Agent {
-    process: Child,
-    folder: TempDir,
-}
-
-impl Agent {
-    fn start(nats: &Nats, arguments: &[&str]) -> Self {
-        Self::with(nats, arguments, &[])
-    }
-
-    fn with(nats: &Nats, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let folder = TempDir::new().unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let process = command()
-            .args(["--nats", &nats.url()])
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self { process, folder }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-
-    async fn says(&self, words: &str) {
-        eventually(&format!("the agent says `{words}`"), || async { self.log().contains(words).then_some(()) }).await;
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap(), signal).unwrap();
-    }
-
-    async fn ends(&mut self) -> ExitStatus {
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        if std::thread::panicking() {
-            eprintln!("the agent's log:\n{}", self.log());
-        }
-    }
-}
-
-/// `whither agent` with nothing from this environment that it reads.
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_whither"));
-    let ours = |name: &str| name.starts_with("WHITHER_") || name.starts_with("METADATA_");
-    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-        command.env_remove(name);
-    }
-    command.arg("agent");
-    command
-}
 
 fn run(arguments: &[&str]) -> Output {
     command().args(arguments).output().unwrap()
@@ -137,7 +69,7 @@ async fn a_machine_becomes_a_node_and_leaves_when_told_to() {
     for (id, signal) in [("node-1", Signal::TERM), ("host:7070 *ü..", Signal::INT)] {
         let url = "https://node:3300";
         let options = ["--id", id, "--url", url, "--url", "b", "--max-sessions", "7", "--interval", RARELY];
-        let mut agent = Agent::with(&nats, &options, &[("METADATA_GPU", "a100"), ("METADATA_site", "b 2")]);
+        let mut agent = TestAgent::with(&nats, &options, &[("METADATA_GPU", "a100"), ("METADATA_site", "b 2")]);
         let node = reported(&nats, id, |_| true).await;
         assert_eq!(node["urls"], json!([url, "b"]));
         assert_eq!(node["metadata"], json!({"GPU": "a100", "gpu": "a100", "site": "b 2"}));
@@ -160,7 +92,7 @@ async fn static_data_follows_its_file_and_outlives_a_broken_edit() {
     let folder = TempDir::new().unwrap();
     let path = file(folder.path(), "node.json", r#"{"gpu": true, "weight": 2}"#);
     let options = ["--id", "a", "--interval", RARELY, "--static-data", path.to_str().unwrap()];
-    let agent = Agent::start(&nats, &options);
+    let agent = TestAgent::start(&nats, &options);
     let is = |data: Value| move |node: &Value| node["staticData"] == data;
     reported(&nats, "a", is(json!({"gpu": true, "weight": 2}))).await;
 
@@ -191,7 +123,7 @@ async fn sessions_follow_their_command_and_outlive_its_failure() {
     let path = file(folder.path(), "sessions", &first.to_string());
     let line = format!("cat {}", path.display());
     let options = ["--id", "a", "--interval", RARELY, "--sessions-interval", "0.2", "--sessions-command", &line];
-    let mut agent = Agent::start(&nats, &options);
+    let mut agent = TestAgent::start(&nats, &options);
     let node = reported(&nats, "a", |node| node["nodeData"]["sessions"].is_array()).await;
     assert_eq!(node["nodeData"]["sessions"][0]["reservation"], "r-7");
     assert_eq!(node["nodeData"]["sessions"][1], "s2");
@@ -218,7 +150,7 @@ async fn sessions_follow_their_command_and_outlive_its_failure() {
 async fn too_many_sessions_become_a_number_and_nothing_is_left_unsaid() {
     let nats = Nats::start();
     let line = r#"yes '{"id":"0123456789abcdef","user":"ann"},' | head -n 9000 | tr -d '\n' | sed 's/^/[/; s/,$/]/'"#;
-    let agent = Agent::start(&nats, &["--id", "a", "--sessions-command", line]);
+    let agent = TestAgent::start(&nats, &["--id", "a", "--sessions-command", line]);
     let node = reported(&nats, "a", |node| node["nodeData"]["sessions"] == 9000).await;
     assert!(node["agent"]["warnings"][0].as_str().unwrap().starts_with("sessions are reported as a number alone"));
     agent.says("sessions are reported as a number alone").await;
@@ -227,8 +159,8 @@ async fn too_many_sessions_become_a_number_and_nothing_is_left_unsaid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_forgot_everything_is_told_again() {
     let mut nats = Nats::start();
-    let mut agent = Agent::start(&nats, &["--id", "a", "--interval", RARELY]);
-    let second = Agent::start(&nats, &["--id", "b", "--interval", RARELY]);
+    let mut agent = TestAgent::start(&nats, &["--id", "a", "--interval", RARELY]);
+    let second = TestAgent::start(&nats, &["--id", "b", "--interval", RARELY]);
     for (id, agent) in [("a", &agent), ("b", &second)] {
         reported(&nats, id, |_| true).await;
         agent.says("is in the cluster").await;
@@ -253,7 +185,7 @@ async fn a_broker_that_forgot_everything_is_told_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_bucket_is_made_again() {
     let nats = Nats::start();
-    let _agent = Agent::start(&nats, &["--id", "a", "--interval", "0.5"]);
+    let _agent = TestAgent::start(&nats, &["--id", "a", "--interval", "0.5"]);
     reported(&nats, "a", |_| true).await;
     jetstream::new(nats.client().await).delete_key_value("whither_nodes").await.unwrap();
     reported(&nats, "a", |_| true).await;
@@ -265,7 +197,7 @@ async fn a_bucket_that_is_made_anew_by_another_is_reported_to_at_once() {
     let folder = TempDir::new().unwrap();
     let text = format!("[nats]\nurl = \"{}\"\n[service]\nliveness_s = 3600\n", nats.url());
     let config = file(folder.path(), "whither.toml", &text);
-    let agent = Agent::start(&nats, &["--id", "a", "--interval", "1800", "--config", config.to_str().unwrap()]);
+    let agent = TestAgent::start(&nats, &["--id", "a", "--interval", "1800", "--config", config.to_str().unwrap()]);
     reported(&nats, "a", |_| true).await;
     let js = jetstream::new(nats.client().await);
     js.delete_key_value("whither_nodes").await.unwrap();
@@ -277,8 +209,8 @@ async fn a_bucket_that_is_made_anew_by_another_is_reported_to_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_is_waited_for_and_stops_nobody() {
     let mut nats = Nats::not_yet();
-    let mut waiting = Agent::start(&nats, &["--id", "waiting"]);
-    let mut impatient = Agent::start(&nats, &["--id", "impatient"]);
+    let mut waiting = TestAgent::start(&nats, &["--id", "waiting"]);
+    let mut impatient = TestAgent::start(&nats, &["--id", "impatient"]);
     for agent in [&waiting, &impatient] {
         agent.says("cannot connect to NATS at nats://127.0.0.1:").await;
     }
@@ -309,8 +241,8 @@ fn strict() -> Nats {
 async fn an_agent_needs_no_right_beyond_its_own_key_and_shows_no_password() {
     let nats = strict();
     let url = nats.url().replace("nats://", "nats://agent:p%2Fw@");
-    let mut agent = Agent::start(&nats, &["--id", "a", "--interval", "0.5", "--nats", &url]);
-    let mut stranger = Agent::start(&nats, &["--id", "b", "--interval", "0.5", "--nats", &url]);
+    let mut agent = TestAgent::start(&nats, &["--id", "a", "--interval", "0.5", "--nats", &url]);
+    let mut stranger = TestAgent::start(&nats, &["--id", "b", "--interval", "0.5", "--nats", &url]);
     agent.says("cannot be made").await;
     let admin = async_nats::ConnectOptions::with_user_and_password("admin".to_owned(), "admin".to_owned());
     let js = jetstream::new(admin.connect(nats.url()).await.unwrap());
@@ -330,8 +262,8 @@ async fn an_agent_needs_no_right_beyond_its_own_key_and_shows_no_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logins_are_taken_from_the_environment_and_from_a_config() {
     let nats = Nats::with(&["-js", "--auth", "t0ken"]);
-    let _agent = Agent::with(&nats, &["--id", "a", "--interval", "0.5"], &[("WHITHER_TOKEN", "t0ken")]);
-    let stranger = Agent::with(&nats, &["--id", "b"], &[("WHITHER_TOKEN", "wr0ng")]);
+    let _agent = TestAgent::with(&nats, &["--id", "a", "--interval", "0.5"], &[("WHITHER_TOKEN", "t0ken")]);
+    let stranger = TestAgent::with(&nats, &["--id", "b"], &[("WHITHER_TOKEN", "wr0ng")]);
     let js =
         jetstream::new(async_nats::ConnectOptions::with_token("t0ken".to_owned()).connect(nats.url()).await.unwrap());
     let bucket = eventually("the bucket is there", || async { js.get_key_value("whither_nodes").await.ok() }).await;
@@ -349,7 +281,7 @@ async fn logins_are_taken_from_the_environment_and_from_a_config() {
     let folder = TempDir::new().unwrap();
     let config = file(folder.path(), "whither.toml", &format!("[nats]\nurl = \"{}\"\nnkey = \"{seed}\"\n", nats.url()));
     std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let agent = Agent::start(&nats, &["--id", "a", "--config", config.to_str().unwrap()]);
+    let agent = TestAgent::start(&nats, &["--id", "a", "--config", config.to_str().unwrap()]);
     agent.says("is in the cluster").await;
     assert!(!agent.log().contains(seed));
 }
@@ -375,7 +307,7 @@ async fn metrics_come_from_executables_and_outlive_their_failure() {
     std::fs::create_dir(&metrics).unwrap();
     executable(&metrics.join("gpu.sh"), "#!/bin/sh\necho '{\"free\": 3}'\n");
     let options = ["--id", "a", "--interval", "1", "--metrics", metrics.to_str().unwrap()];
-    let agent = Agent::start(&nats, &options);
+    let agent = TestAgent::start(&nats, &options);
     reported(&nats, "a", |node| node["metrics"] == json!({"gpu": {"free": 3}})).await;
 
     executable(&metrics.join("gpu.sh"), "#!/bin/sh\necho the driver is gone >&2; exit 1\n");
@@ -467,7 +399,7 @@ async fn openings_of_the_static_data_wake_no_agent() {
     let folder = TempDir::new().unwrap();
     let path = file(folder.path(), "node.json", "{\"gpu\": true}");
     let options = ["--id", "a", "--interval", "2", "--static-data", path.to_str().unwrap()];
-    let agent = Agent::start(&nats, &options);
+    let agent = TestAgent::start(&nats, &options);
     let bucket = bucket(&nats).await;
     let reported = async |after: u64| {
         let newer = || async { bucket.entry("a").await.ok()?.map(|entry| entry.revision).filter(|at| *at > after) };

@@ -4,16 +4,13 @@
 mod logs;
 mod membership;
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::support::agent::TestAgent;
 use crate::support::eventually;
 use crate::support::nats::Nats;
 use crate::support::serve::{Serve, ask, plain_nodes, report, retire};
-use crate::support::shell::{Shell, Told, WHITHER};
+use crate::support::shell::{Shell, Told};
 
 const CHAIN: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 
@@ -28,41 +25,9 @@ fn status(nats: &Nats) -> Value {
     serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"))
 }
 
-/// An agent that runs until the test ends.
-struct TestAgent {
-    process: Child,
-    folder: TempDir,
-}
-
-impl TestAgent {
-    fn start(nats: &Nats, id: &str, arguments: &[&str]) -> Self {
-        let folder = TempDir::new().unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(WHITHER)
-            .args(["agent", "--nats", &nats.url(), "--id", id, "--interval", "0.5"])
-            .args(arguments)
-            .env_remove("WHITHER_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self { process, folder }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-}
-
-impl Drop for TestAgent {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        if std::thread::panicking() {
-            eprintln!("--- the agent's log at {}\n{}", Path::new(self.folder.path()).display(), self.log());
-        }
-    }
+/// An agent of the node `id`, which reports twice a second.
+fn agent(nats: &Nats, id: &str, arguments: &[&str]) -> TestAgent {
+    TestAgent::start(nats, &[&["--id", id, "--interval", "0.5"], arguments].concat())
 }
 
 #[tokio::test]

@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::support::shell::WHITHER;
 
 /// A service and an agent, whose node the service knows.
 async fn site() -> (Nats, Serve, TestAgent) {
     let nats = Nats::start();
     let serve = Serve::start(&nats, CHAIN, &[]).await;
-    let agent = TestAgent::start(&nats, "node-1", &[]);
+    let agent = super::agent(&nats, "node-1", &[]);
     eventually("the node is there", async || command(&nats, &["nodes"]).stdout.contains("node-1").then_some(())).await;
     (nats, serve, agent)
 }

@@ -1,5 +1,9 @@
 //! Membership as operators see it: nodes with their agents, pings end to end, what is said when a node stays away.
 
+use std::path::Path;
+
+use tempfile::TempDir;
+
 use super::*;
 
 /// A service whose nodes are out of sync after a missed report and stale after three seconds, and which tells a program.
@@ -15,7 +19,7 @@ async fn strict_service(nats: &Nats, told: &Path) -> Serve {
 async fn joining_is_starting_and_leaving_is_stopping() {
     let nats = Nats::start();
     let serve = Serve::start(&nats, CHAIN, &[]).await;
-    let agent = TestAgent::start(&nats, "node-1", &["--url", "https://node-1.example:3300", "--max-sessions", "4"]);
+    let agent = super::agent(&nats, "node-1", &["--url", "https://node-1.example:3300", "--max-sessions", "4"]);
     let listed = eventually("the node is there", async || {
         let told = command(&nats, &["nodes"]);
         told.stdout.contains("node-1").then_some(told)
@@ -52,7 +56,7 @@ async fn a_node_that_stays_away_is_out_of_sync_then_removed_and_its_return_is_to
     let (nats, folder) = (Nats::start(), TempDir::new().unwrap());
     let told = folder.path().join("told");
     let serve = strict_service(&nats, &told).await;
-    let agent = TestAgent::start(&nats, "node-1", &["--url", "https://node-1.example:3300"]);
+    let agent = super::agent(&nats, "node-1", &["--url", "https://node-1.example:3300"]);
     let events = || -> Vec<String> {
         let told = std::fs::read_to_string(&told).unwrap_or_default();
         let events = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -97,7 +101,7 @@ async fn a_new_node_is_held_until_it_is_accepted_and_again_after_it_was_forgotte
     let settings = format!("[service]\nliveness_s = 3\nnew_nodes = \"hold\"\n{CHAIN}");
     let serve = Serve::start(&nats, &settings, &[]).await;
     let client = nats.client().await;
-    let agent = TestAgent::start(&nats, "node-1", &[]);
+    let agent = super::agent(&nats, "node-1", &[]);
     let shows = |state: &'static str| {
         let nats = &nats;
         async move {
@@ -137,7 +141,7 @@ async fn a_new_node_is_held_until_it_is_accepted_and_again_after_it_was_forgotte
         (!command(&nats, &["nodes"]).stdout.contains("node-1")).then_some(())
     })
     .await;
-    let agent = TestAgent::start(&nats, "node-1", &[]);
+    let agent = super::agent(&nats, "node-1", &[]);
     shows("held").await;
     drop((agent, serve));
 }

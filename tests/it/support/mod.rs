@@ -1,6 +1,7 @@
 //! What integration tests share: a real NATS server, the binary in a folder of its own, and patience without a clock.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod agent;
 pub(crate) mod chain;
 pub(crate) mod cluster;
 #[cfg(feature = "opentelemetry")]
