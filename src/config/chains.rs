@@ -11,7 +11,7 @@ use crate::script::{Content, Isolation, ScriptLimits};
 use super::figure::{EXECUTABLE_MS, SCRIPT_MS};
 use super::files::Files;
 use super::key;
-use super::problem::{Notes, Problem, nearest, quoted};
+use super::problem::{Notes, Problem, quoted};
 use super::section::{Section, SectionEntry};
 use super::steps;
 
@@ -32,11 +32,20 @@ const EXPECTED_STEPS: &str = "a list such as `[\"scripts/gpu.js\", \"builtin:few
 const EXPECTED_STEP: &str =
     "the path of a script, `builtin:NAME`, or a table such as `{ script = \"gpu.js\", on_error = \"skip\" }`";
 const EXPECTED_ON_FAILURE: &str = "`stop`, `skip` or `fallback:NAME` with the name of a built-in";
+const ISOLATIONS: [(&str, Isolation); 2] = [("warm", Isolation::Warm), ("fresh", Isolation::Fresh)];
 const EXPECTED_ISOLATION: &str = "`warm` or `fresh`";
 const NO_EXECUTABLE: &str = "no executable";
 const NO_COMPONENT: &str = "no WebAssembly component";
+const MODES: [(&str, Mode); 2] = [("once", Mode::Once), ("resident", Mode::Resident)];
 const EXPECTED_MODE: &str = "`once` or `resident`";
+const ON_UNPLACEABLE: [(&str, OnUnplaceable); 3] =
+    [("error", OnUnplaceable::Error), ("skip", OnUnplaceable::Skip), ("allow", OnUnplaceable::Allow)];
 const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
+const ON_ASSIGNED_UNPLACEABLE: [(&str, OnAssignedUnplaceable); 3] = [
+    ("chain", OnAssignedUnplaceable::Chain),
+    ("error", OnAssignedUnplaceable::Error),
+    ("wait", OnAssignedUnplaceable::Wait),
+];
 const EXPECTED_ON_ASSIGNED_UNPLACEABLE: &str = "`chain`, `error` or `wait`";
 
 /// The context in which chains are read.
@@ -80,8 +89,12 @@ impl ChainsReader<'_> {
         let defaults = ChainSpec::new(action, steps);
         Some(ChainSpec {
             reserve: section.flag("reserve", notes).unwrap_or(defaults.reserve),
-            on_unplaceable: on_unplaceable(&section, notes).unwrap_or_default(),
-            on_assigned_unplaceable: on_assigned_unplaceable(&section, notes).unwrap_or_default(),
+            on_unplaceable: section
+                .one_of("on_unplaceable", EXPECTED_ON_UNPLACEABLE, &ON_UNPLACEABLE, notes)
+                .unwrap_or_default(),
+            on_assigned_unplaceable: section
+                .one_of("on_assigned_unplaceable", EXPECTED_ON_ASSIGNED_UNPLACEABLE, &ON_ASSIGNED_UNPLACEABLE, notes)
+                .unwrap_or_default(),
             require_services: required_services(&section, notes),
             pass_jwt: section.flag("pass_jwt", notes).unwrap_or(defaults.pass_jwt),
             verify_jwt: self.verify_jwt(&section, notes),
@@ -164,7 +177,8 @@ impl ChainsReader<'_> {
             }
             StepSource::Script { extension, content: content @ Content::Binary(_), .. } => {
                 misplaced(&section, &EXECUTABLE_KEYS, NO_EXECUTABLE, notes);
-                StepSource::Script { extension, content, isolation: isolation(&section, notes).unwrap_or_default() }
+                let isolation = section.one_of("isolation", EXPECTED_ISOLATION, &ISOLATIONS, notes);
+                StepSource::Script { extension, content, isolation: isolation.unwrap_or_default() }
             }
             source => {
                 misplaced(&section, &EXECUTABLE_KEYS, NO_EXECUTABLE, notes);
@@ -182,29 +196,10 @@ impl ChainsReader<'_> {
 
 /// Returns `program` with the mode, time limit and parallelism of the step.
 fn asked_how(program: ProgramSpec, section: &Section<'_>, notes: &mut Notes) -> ProgramSpec {
-    let mode = section.text("mode", EXPECTED_MODE, notes).and_then(|(entry, text)| match text {
-        "once" => Some(Mode::Once),
-        "resident" => Some(Mode::Resident),
-        _ => {
-            choose(&entry, text, EXPECTED_MODE, ["once", "resident"], notes);
-            None
-        }
-    });
+    let mode = section.one_of("mode", EXPECTED_MODE, &MODES, notes);
     let wall_ms = section.get("wall_ms").and_then(|entry| entry.whole(EXECUTABLE_MS.least, EXECUTABLE_MS.most, notes));
     let parallel = section.get("parallel").and_then(|entry| entry.whole(1, MAX_PARALLEL, notes));
     ProgramSpec { mode: mode.unwrap_or_default(), wall_ms, parallel: parallel.unwrap_or(program.parallel), ..program }
-}
-
-fn isolation(section: &Section<'_>, notes: &mut Notes) -> Option<Isolation> {
-    let (entry, text) = section.text("isolation", EXPECTED_ISOLATION, notes)?;
-    match text {
-        "warm" => Some(Isolation::Warm),
-        "fresh" => Some(Isolation::Fresh),
-        _ => {
-            choose(&entry, text, EXPECTED_ISOLATION, ["warm", "fresh"], notes);
-            None
-        }
-    }
 }
 
 /// Notes those of `keys` that are given although they do not apply to such a step.
@@ -226,33 +221,7 @@ fn on_failure(key: &'static str, section: &Section<'_>, notes: &mut Notes) -> Op
             Some(OnFailure::Fallback(builtin.name().to_owned()))
         }
         _ => {
-            choose(&entry, text, EXPECTED_ON_FAILURE, ["stop", "skip"], notes);
-            None
-        }
-    }
-}
-
-fn on_unplaceable(section: &Section<'_>, notes: &mut Notes) -> Option<OnUnplaceable> {
-    let (entry, text) = section.text("on_unplaceable", EXPECTED_ON_UNPLACEABLE, notes)?;
-    match text {
-        "error" => Some(OnUnplaceable::Error),
-        "skip" => Some(OnUnplaceable::Skip),
-        "allow" => Some(OnUnplaceable::Allow),
-        _ => {
-            choose(&entry, text, EXPECTED_ON_UNPLACEABLE, ["error", "skip", "allow"], notes);
-            None
-        }
-    }
-}
-
-fn on_assigned_unplaceable(section: &Section<'_>, notes: &mut Notes) -> Option<OnAssignedUnplaceable> {
-    let (entry, text) = section.text("on_assigned_unplaceable", EXPECTED_ON_ASSIGNED_UNPLACEABLE, notes)?;
-    match text {
-        "chain" => Some(OnAssignedUnplaceable::Chain),
-        "error" => Some(OnAssignedUnplaceable::Error),
-        "wait" => Some(OnAssignedUnplaceable::Wait),
-        _ => {
-            choose(&entry, text, EXPECTED_ON_ASSIGNED_UNPLACEABLE, ["chain", "error", "wait"], notes);
+            entry.none_of(text, EXPECTED_ON_FAILURE, ["stop", "skip"], notes);
             None
         }
     }
@@ -262,20 +231,4 @@ fn required_services(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
     let Some(entry) = section.get("require_services") else { return Vec::new() };
     let names = entry.texts("a service, or a list of services such as `[\"launcher\"]`", notes);
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
-}
-
-/// Notes that `text` is none of the expected words.
-fn choose<const N: usize>(
-    entry: &SectionEntry<'_>,
-    text: &str,
-    expected: &str,
-    choices: [&'static str; N],
-    notes: &mut Notes,
-) {
-    let problem = Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
-    let problem = match nearest(text, choices) {
-        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-        None => problem,
-    };
-    notes.at(&entry.span, problem);
 }

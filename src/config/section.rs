@@ -89,22 +89,25 @@ impl<'a> Section<'a> {
         name: fn(T) -> &'static str,
         notes: &mut Notes,
     ) -> T {
-        let names: Vec<_> = all.iter().map(|one| quoted(name(*one))).collect();
-        let expected = format!("one of {}", names.join(", "));
-        let Some((entry, text)) = self.text(key, &expected, notes) else { return T::default() };
-        if let Some(one) = all.iter().find(|one| name(**one) == text) {
-            return *one;
+        let choices: Vec<_> = all.iter().map(|one| (name(*one), *one)).collect();
+        let names: Vec<_> = choices.iter().map(|(name, _)| quoted(name)).collect();
+        self.one_of(key, &format!("one of {}", names.join(", ")), &choices, notes).unwrap_or_default()
+    }
+
+    /// Reads the value that `key` names by one of the names in `choices`; `expected` describes them for messages.
+    pub(super) fn one_of<T: Copy>(
+        &self,
+        key: &str,
+        expected: &str,
+        choices: &[(&'static str, T)],
+        notes: &mut Notes,
+    ) -> Option<T> {
+        let (entry, text) = self.text(key, expected, notes)?;
+        let found = choices.iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            entry.none_of(text, expected, choices.iter().map(|(name, _)| *name), notes);
         }
-        let problem =
-            Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
-        notes.at(
-            &entry.span,
-            match nearest(text, all.iter().map(|one| name(*one))) {
-                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-                None => problem,
-            },
-        );
-        T::default()
+        found.map(|(_, value)| *value)
     }
 
     fn name_of(&self, key: &str) -> String {
@@ -196,6 +199,23 @@ impl<'a> SectionEntry<'a> {
         let entries = self.items().unwrap_or_else(|| vec![self.clone()]);
         let read = |entry: Self| entry.text(expected, notes).map(|text| (entry, text));
         entries.into_iter().filter_map(read).collect()
+    }
+
+    /// Notes that the value, `text`, is none of `choices`.
+    pub(super) fn none_of(
+        &self,
+        text: &str,
+        expected: &str,
+        choices: impl IntoIterator<Item = &'static str>,
+        notes: &mut Notes,
+    ) {
+        let message = format!("{} is the string {}, expected {expected}", quoted(&self.path), quoted(text));
+        let problem = Problem::new(message);
+        let problem = match nearest(text, choices) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem,
+        };
+        notes.at(&self.span, problem);
     }
 
     /// Opens the value as a table in which only `known` keys are accepted.
