@@ -93,9 +93,7 @@ impl Executor {
             Effect::Gossip(peer_message) => self.gossip(peer_message),
             Effect::Claim(ticket, claim) => {
                 let (events, claims) = (self.links.events.clone(), self.registry.claims().clone());
-                let turns = Arc::clone(&self.claims);
-                tokio::spawn(async move {
-                    let _turn = turns.acquire().await;
+                self.in_turn(async move {
                     let claimed = claims.take(&claim).await;
                     drop(events.send(FrontEvent::Claimed(ticket, claimed)).await);
                 });
@@ -103,9 +101,7 @@ impl Executor {
             Effect::WriteOff(node, ids) => self.write_off(node, ids),
             Effect::TakeFacts(ticket, claim) => {
                 let (events, facts) = (self.links.events.clone(), self.registry.facts().clone());
-                let turns = Arc::clone(&self.claims);
-                tokio::spawn(async move {
-                    let _turn = turns.acquire().await;
+                self.in_turn(async move {
                     let taken = facts.take(&claim).await;
                     drop(events.send(FrontEvent::FactsTaken(ticket, taken)).await);
                 });
@@ -182,10 +178,18 @@ impl Executor {
         });
     }
 
-    fn write_off(&self, node: Arc<str>, ids: BTreeSet<Arc<str>>) {
-        let (claims, turns) = (self.registry.claims().clone(), Arc::clone(&self.claims));
+    /// Does `work` in a task of its own, once there is a turn: so many claims and facts are written at a time.
+    fn in_turn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let turns = Arc::clone(&self.claims);
         tokio::spawn(async move {
             let _turn = turns.acquire().await;
+            work.await;
+        });
+    }
+
+    fn write_off(&self, node: Arc<str>, ids: BTreeSet<Arc<str>>) {
+        let claims = self.registry.claims().clone();
+        self.in_turn(async move {
             if let Err(error) = claims.write_off(&node, &ids).await {
                 tracing::debug!(%node, %error, "claims stay written down for now");
             }
@@ -193,9 +197,8 @@ impl Executor {
     }
 
     fn give_fact_back(&self, name: Arc<str>, ids: BTreeSet<Arc<str>>) {
-        let (facts, turns) = (self.registry.facts().clone(), Arc::clone(&self.claims));
-        tokio::spawn(async move {
-            let _turn = turns.acquire().await;
+        let facts = self.registry.facts().clone();
+        self.in_turn(async move {
             if let Err(error) = facts.give_back(&name, &ids).await {
                 tracing::debug!(fact = %name, %error, "holds of a fact stay written down for now");
             }
