@@ -1,7 +1,7 @@
 //! Expressions.
 
-use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
-use boa_ast::expression::literal::{ArrayLiteral, LiteralKind, TemplateElement};
+use boa_ast::expression::access::{PropertyAccess, PropertyAccessField, SimplePropertyAccess};
+use boa_ast::expression::literal::{ArrayLiteral, LiteralKind, TemplateElement, TemplateLiteral};
 use boa_ast::expression::{Expression, Optional, OptionalOperationKind};
 
 use super::super::host_calls::HostCall;
@@ -20,37 +20,8 @@ impl<'t> Lowering<'t> {
             Expression::Literal(literal) => self.literal(literal.kind()),
             Expression::ArrayLiteral(list) => self.list_literal(list),
             Expression::ObjectLiteral(object) => self.object_literal(object),
-            Expression::TemplateLiteral(template) => {
-                let mut whole = self.text("");
-                for element in template.elements() {
-                    let part = match element {
-                        TemplateElement::String(text) => {
-                            let text = self.literal_text(*text)?;
-                            self.text(&text)
-                        }
-                        TemplateElement::Expr(expression) => {
-                            let part = self.value(expression)?;
-                            Val::plain(Ex::Host(HostCall::ToText, vec![part.ex]))
-                        }
-                    };
-                    whole = Val::plain(Ex::Bin(Binary::Plus, Box::new(whole.ex), Box::new(part.ex)));
-                }
-                Ok(whole)
-            }
-            Expression::PropertyAccess(PropertyAccess::Simple(access)) => {
-                if let Some(constant) = self.constant(access) {
-                    return Ok(constant);
-                }
-                let base = self.value(access.target())?;
-                match access.field() {
-                    PropertyAccessField::Const(name) => {
-                        let name = self.literal_text(name.sym())?;
-                        self.at(expression)?;
-                        self.member(base, &name)
-                    }
-                    PropertyAccessField::Expr(field) => self.computed(base, field),
-                }
-            }
+            Expression::TemplateLiteral(template) => self.template(template),
+            Expression::PropertyAccess(PropertyAccess::Simple(access)) => self.access(expression, access),
             Expression::Call(call) => match self.logged(expression)? {
                 Some(nothing) => Ok(nothing),
                 None => self.call_expression(call.function(), call.args()),
@@ -84,6 +55,40 @@ impl<'t> Lowering<'t> {
             Expression::This(_) => Err(self.refusal("`this`")),
             Expression::TaggedTemplate(_) => Err(self.refusal("a template with a tag")),
             _ => Err(self.refusal("a class or a generator, or what is asynchronous")),
+        }
+    }
+
+    fn template(&mut self, template: &'t TemplateLiteral) -> Res<Val> {
+        let mut whole = self.text("");
+        for element in template.elements() {
+            let part = match element {
+                TemplateElement::String(text) => {
+                    let text = self.literal_text(*text)?;
+                    self.text(&text)
+                }
+                TemplateElement::Expr(expression) => {
+                    let part = self.value(expression)?;
+                    Val::plain(Ex::Host(HostCall::ToText, vec![part.ex]))
+                }
+            };
+            whole = Val::plain(Ex::Bin(Binary::Plus, Box::new(whole.ex), Box::new(part.ex)));
+        }
+        Ok(whole)
+    }
+
+    /// The member that `access` names, which is all of `expression`.
+    fn access(&mut self, expression: &'t Expression, access: &'t SimplePropertyAccess) -> Res<Val> {
+        if let Some(constant) = self.constant(access) {
+            return Ok(constant);
+        }
+        let base = self.value(access.target())?;
+        match access.field() {
+            PropertyAccessField::Const(name) => {
+                let name = self.literal_text(name.sym())?;
+                self.at(expression)?;
+                self.member(base, &name)
+            }
+            PropertyAccessField::Expr(field) => self.computed(base, field),
         }
     }
 

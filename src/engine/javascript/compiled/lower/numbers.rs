@@ -139,75 +139,79 @@ impl<'t> Lowering<'t> {
             ("Number", "parseFloat" | "parseInt", given) => return self.global_function(name, given),
             _ => {}
         }
-        let given = self.plain_arguments(given, &mut steps)?;
-        let count = given.len();
-        let mut values = given.into_iter().map(|value| value.ex);
-        let refused = || self.refusal(format!("`{holder}.{name}`"));
-        let mut one = |op: Unary| {
-            let value = values.next().unwrap_or(Ex::Const(value::UNDEFINED));
-            Ok(Ex::Un(op, Box::new(value)))
+        let values = self.plain_arguments(given, &mut steps)?.into_iter().map(|value| value.ex).collect();
+        let ex = match holder {
+            "Math" => mathematics(name, values),
+            _ => kind_test(holder, name, values.into_iter().next()),
         };
-        let ex: Res<Ex> = match (holder, name) {
-            ("Math", "floor") => one(Unary::Floor),
-            ("Math", "ceil") => one(Unary::Ceil),
-            ("Math", "trunc") => one(Unary::Trunc),
-            ("Math", "abs") => one(Unary::Abs),
-            ("Math", "sqrt") => one(Unary::Sqrt),
-            ("Math", "round") => one(Unary::Round),
-            ("Math", "min" | "max") => {
-                let (op, start) = match name {
-                    "min" => (Binary::Min, f64::INFINITY),
-                    _ => (Binary::Max, f64::NEG_INFINITY),
-                };
-                Ok(values.fold(Ex::Num(start), |left, right| Ex::Bin(op, Box::new(left), Box::new(right))))
-            }
-            ("Math", "pow" | "hypot") if count == 2 => {
-                let call = if name == "pow" { HostCall::MathPow } else { HostCall::Hypot };
-                Ok(Ex::Host(call, values.collect()))
-            }
-            ("Math", "log" | "log2" | "log10" | "exp" | "sign" | "cbrt") if count == 1 => {
-                let call = match name {
-                    "log" => HostCall::Log,
-                    "log2" => HostCall::Log2,
-                    "log10" => HostCall::Log10,
-                    "exp" => HostCall::Exp,
-                    "sign" => HostCall::Sign,
-                    _ => HostCall::Cbrt,
-                };
-                Ok(Ex::Host(call, values.collect()))
-            }
-            ("Array", "isArray") => one(Unary::IsList),
-            ("Number", "isInteger") => match values.next() {
-                Some(value) => {
-                    let is_number = Ex::Un(Unary::IsNumber, Box::new(value.clone()));
-                    let whole = Ex::Un(Unary::Trunc, Box::new(value.clone()));
-                    // The difference of an infinity from itself is no number.
-                    let rest = Ex::Bin(Binary::Sub, Box::new(value), Box::new(whole));
-                    let is_whole = Ex::Bin(Binary::StrictEqual, Box::new(rest), Box::new(Ex::Num(0.0)));
-                    Ok(Ex::If(Box::new(is_number), Box::new(is_whole), Box::new(Ex::Bool(false))))
-                }
-                None => Ok(Ex::Bool(false)),
-            },
-            ("Number", "isNaN") => match values.next() {
-                Some(value) => {
-                    let is_number = Ex::Un(Unary::IsNumber, Box::new(value.clone()));
-                    let is_nan = Ex::Un(Unary::IsNaN, Box::new(value));
-                    Ok(Ex::If(Box::new(is_number), Box::new(is_nan), Box::new(Ex::Bool(false))))
-                }
-                None => Ok(Ex::Bool(false)),
-            },
-            ("Number", "isFinite") => match values.next() {
-                Some(value) => {
-                    let is_number = Ex::Un(Unary::IsNumber, Box::new(value.clone()));
-                    // The difference of an infinity from itself is no number.
-                    let difference = Ex::Bin(Binary::Sub, Box::new(value.clone()), Box::new(value));
-                    let is_finite = Ex::Un(Unary::Not, Box::new(Ex::Un(Unary::IsNaN, Box::new(difference))));
-                    Ok(Ex::If(Box::new(is_number), Box::new(is_finite), Box::new(Ex::Bool(false))))
-                }
-                None => Ok(Ex::Bool(false)),
-            },
-            _ => Err(refused()),
-        };
-        Ok(after(steps, Val::plain(ex?)))
+        let ex = ex.ok_or_else(|| self.refusal(format!("`{holder}.{name}`")))?;
+        Ok(after(steps, Val::plain(ex)))
     }
+}
+
+/// `Math.NAME` of `values`; `None` where that is not compiled.
+fn mathematics(name: &str, values: Vec<Ex>) -> Option<Ex> {
+    let (count, mut values) = (values.len(), values.into_iter());
+    let mut one = |op: Unary| Ex::Un(op, Box::new(values.next().unwrap_or(Ex::Const(value::UNDEFINED))));
+    Some(match name {
+        "floor" => one(Unary::Floor),
+        "ceil" => one(Unary::Ceil),
+        "trunc" => one(Unary::Trunc),
+        "abs" => one(Unary::Abs),
+        "sqrt" => one(Unary::Sqrt),
+        "round" => one(Unary::Round),
+        "min" | "max" => {
+            let (op, start) = match name {
+                "min" => (Binary::Min, f64::INFINITY),
+                _ => (Binary::Max, f64::NEG_INFINITY),
+            };
+            values.fold(Ex::Num(start), |left, right| Ex::Bin(op, Box::new(left), Box::new(right)))
+        }
+        "pow" | "hypot" if count == 2 => {
+            let call = if name == "pow" { HostCall::MathPow } else { HostCall::Hypot };
+            Ex::Host(call, values.collect())
+        }
+        "log" | "log2" | "log10" | "exp" | "sign" | "cbrt" if count == 1 => {
+            let call = match name {
+                "log" => HostCall::Log,
+                "log2" => HostCall::Log2,
+                "log10" => HostCall::Log10,
+                "exp" => HostCall::Exp,
+                "sign" => HostCall::Sign,
+                _ => HostCall::Cbrt,
+            };
+            Ex::Host(call, values.collect())
+        }
+        _ => return None,
+    })
+}
+
+/// `Array.isArray` or a test of `Number` of `value`, which is absent where nothing is given; `None` for anything else.
+fn kind_test(holder: &str, name: &str, value: Option<Ex>) -> Option<Ex> {
+    let Some(value) = value else {
+        return match (holder, name) {
+            ("Array", "isArray") => Some(Ex::Un(Unary::IsList, Box::new(Ex::Const(value::UNDEFINED)))),
+            ("Number", "isInteger" | "isNaN" | "isFinite") => Some(Ex::Bool(false)),
+            _ => None,
+        };
+    };
+    let given = Box::new(value.clone());
+    let holds = match (holder, name) {
+        ("Array", "isArray") => return Some(Ex::Un(Unary::IsList, given)),
+        ("Number", "isInteger") => {
+            let whole = Ex::Un(Unary::Trunc, given.clone());
+            // The difference of an infinity from itself is no number.
+            let rest = Ex::Bin(Binary::Sub, given, Box::new(whole));
+            Ex::Bin(Binary::StrictEqual, Box::new(rest), Box::new(Ex::Num(0.0)))
+        }
+        ("Number", "isNaN") => Ex::Un(Unary::IsNaN, given),
+        ("Number", "isFinite") => {
+            // The difference of an infinity from itself is no number.
+            let difference = Ex::Bin(Binary::Sub, given.clone(), given);
+            Ex::Un(Unary::Not, Box::new(Ex::Un(Unary::IsNaN, Box::new(difference))))
+        }
+        _ => return None,
+    };
+    let is_number = Ex::Un(Unary::IsNumber, Box::new(value));
+    Some(Ex::If(Box::new(is_number), Box::new(holds), Box::new(Ex::Bool(false))))
 }

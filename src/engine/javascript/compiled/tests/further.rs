@@ -7,6 +7,17 @@ impl Generator<'_> {
     /// The body of a function of the list.
     pub(super) fn further(&mut self, list: &str) -> String {
         match self.dice.below(24) {
+            which @ (0 | 1 | 11 | 13 | 20 | 21) => self.orders(which, list),
+            which @ (2 | 3 | 8 | 19) => self.collections(which, list),
+            which @ (4..=7 | 12) => self.objects(which, list),
+            which @ (14 | 17 | 18 | 22) => self.ways_out(which, list),
+            which => self.texts_and_times(which, list),
+        }
+    }
+
+    /// Lists in another order, or in parts.
+    fn orders(&mut self, which: usize, list: &str) -> String {
+        match which {
             0 => {
                 let key = self.in_node("a", |own| own.value(1));
                 let other = replace(&key, "a", "b");
@@ -30,6 +41,38 @@ impl Generator<'_> {
                 let result = self.dice.pick(&["return l;", "return l.reverse();", "return l.slice(-3);"]);
                 format!("var l = {list}.concat(); l.sort((a, b) => {{ if ({less}) return 1; return -1 }}); {result}")
             }
+            11 => {
+                let kept = self.in_node("n", |own| own.truth(2));
+                format!(
+                    "const queue = [...{list}], seen = []; while (queue.length) {{ const n = queue.shift(); \
+                     if ({kept}) seen.unshift(n); else seen.push(n); if (seen.length > 4) break }} return seen;"
+                )
+            }
+            13 => {
+                let (first, result) = (
+                    self.dice.pick(&["[first, ...rest]", "[, second, ...rest]"]),
+                    self.dice.pick(&["rest", "[...rest, ...rest]", "rest.at(-1)?.id"]),
+                );
+                format!("const {first} = {list}; return {result};")
+            }
+            20 => {
+                let (start, count) = (self.number(1), self.dice.pick(&["", ", 1", ", 2", ", -1", ", undefined"]));
+                format!("const l = [...{list}], x = l.splice({start}{count}); return l.length > x.length ? l : x;")
+            }
+            _ => {
+                let number = self.number(0);
+                format!(
+                    "const a = {list}.slice(); for (let i = a.length - 1; i > 0; i--) {{ \
+                     const j = Math.floor(Math.random() * (i + 1)); [a[i], a[j]] = [a[j], a[i]] }} \
+                     return a.length > {number} ? a : a[0];"
+                )
+            }
+        }
+    }
+
+    /// Maps, sets and dictionaries.
+    fn collections(&mut self, which: usize, list: &str) -> String {
+        match which {
             2 => {
                 let key = self.in_node("n", |own| own.value(1));
                 let walk = self.dice.pick(&[
@@ -57,6 +100,27 @@ impl Generator<'_> {
                 ]);
                 format!("const s = new Set({list}.map(n => {key})); {result}")
             }
+            8 => {
+                let key = self.in_node("n", |own| own.value(1));
+                format!(
+                    "const c = {{ all: 0, cad: 1 }}; {list}.forEach(n => {{ c.all++; const k = {key}; \
+                     c[k] = (c[k] || 0) + 1 }}); if ('north' in c && c.hasOwnProperty('cad')) return c.all + '-' + c.north; \
+                     return Object.entries(c).map(([k, v]) => k + v).join();"
+                )
+            }
+            _ => {
+                let value = self.in_node("n", |own| own.value(1));
+                format!(
+                    "const by = new Map({list}.map(n => [n.id, {value}])); let t = ''; \
+                     for (const [i, n] of {list}.entries()) {{ if (by.has(n.id)) t += i + ':' + by.get(n.id) + ' ' }} return t;"
+                )
+            }
+        }
+    }
+
+    /// Nodes that are copied or written into, and tables.
+    fn objects(&mut self, which: usize, list: &str) -> String {
+        match which {
             4 => {
                 let number = self.in_node("n", |own| own.number(2));
                 let result = self.result("l[0]");
@@ -93,14 +157,58 @@ impl Generator<'_> {
                      if (x.length) return x }} throw new Error(`nothing free of ${{{list}.length}}`);"
                 )
             }
-            8 => {
-                let key = self.in_node("n", |own| own.value(1));
+            _ => {
+                let number = self.in_node("n", |own| own.number(1));
+                let call = self.dice.pick(&["min", "max"]);
                 format!(
-                    "const c = {{ all: 0, cad: 1 }}; {list}.forEach(n => {{ c.all++; const k = {key}; \
-                     c[k] = (c[k] || 0) + 1 }}); if ('north' in c && c.hasOwnProperty('cad')) return c.all + '-' + c.north; \
-                     return Object.entries(c).map(([k, v]) => k + v).join();"
+                    "const best = Math.{call}(...{list}.map(n => {number})); \
+                     return {list}.filter(n => {number} === best);"
                 )
             }
+        }
+    }
+
+    /// Ways to end: a choice, an error, JSON.
+    fn ways_out(&mut self, which: usize, list: &str) -> String {
+        match which {
+            14 => {
+                let value = self.value(1);
+                format!(
+                    "switch ({value}) {{ case 'cad': {{ const x = {list}; return x }} case 1: const y = {list}.slice(0, 1); \
+                     return y; case true: let z = 'yes'; return z; default: return {list}.flatMap(n => n.metadata.users || []).join() }}"
+                )
+            }
+            17 => {
+                let value = self.value(1);
+                format!(
+                    "try {{ if ({value}) throw new Error('inner') ; return {list} }} catch (e) {{ return e.message }}"
+                )
+            }
+            18 => {
+                let kept = self.in_node("n", |own| own.truth(1));
+                let kind = self.dice.pick(&[
+                    "new Error('none of ' + l.length)",
+                    "TypeError()",
+                    "new RangeError(l[0])",
+                    "new Error(undefined)",
+                    "'words'",
+                    "{ name: 'Full', message: l.length ? 'only ' + l.length : '' }",
+                ]);
+                format!("const l = {list}.filter(n => {kept}); if (l.length < 3) throw {kind}; return l;")
+            }
+            _ => {
+                let value = self.in_node("n", |own| own.value(1));
+                format!(
+                    "const l = {list}.map(n => {value}).sort(); \
+                     return JSON.stringify({{ l, first: l[0] }}) + isFinite(l[1]) + JSON.stringify(l);"
+                )
+            }
+        }
+    }
+
+    /// Texts, times, numbers and lines that are logged.
+    fn texts_and_times(&mut self, which: usize, list: &str) -> String {
+        match which {
             9 => {
                 let value = self.value(2);
                 let result = self.dice.pick(&[
@@ -119,35 +227,6 @@ impl Generator<'_> {
                     "const name = String(input.user.login); let h = {number}; for (let i = 0; i < name.length; i++) {{ \
                      h = ((h << 5) - h + name.charCodeAt(i)) | 0 }} const l = {list}; if (!l.length) return; \
                      const at = (h >>> 1) % l.length; return l[at] && l[at].id;"
-                )
-            }
-            11 => {
-                let kept = self.in_node("n", |own| own.truth(2));
-                format!(
-                    "const queue = [...{list}], seen = []; while (queue.length) {{ const n = queue.shift(); \
-                     if ({kept}) seen.unshift(n); else seen.push(n); if (seen.length > 4) break }} return seen;"
-                )
-            }
-            12 => {
-                let number = self.in_node("n", |own| own.number(1));
-                let call = self.dice.pick(&["min", "max"]);
-                format!(
-                    "const best = Math.{call}(...{list}.map(n => {number})); \
-                     return {list}.filter(n => {number} === best);"
-                )
-            }
-            13 => {
-                let (first, result) = (
-                    self.dice.pick(&["[first, ...rest]", "[, second, ...rest]"]),
-                    self.dice.pick(&["rest", "[...rest, ...rest]", "rest.at(-1)?.id"]),
-                );
-                format!("const {first} = {list}; return {result};")
-            }
-            14 => {
-                let value = self.value(1);
-                format!(
-                    "switch ({value}) {{ case 'cad': {{ const x = {list}; return x }} case 1: const y = {list}.slice(0, 1); \
-                     return y; case true: let z = 'yes'; return z; default: return {list}.flatMap(n => n.metadata.users || []).join() }}"
                 )
             }
             15 => {
@@ -170,50 +249,6 @@ impl Generator<'_> {
                 format!(
                     "{list}.forEach((n, i) => {truth} && console.log(n.id, i, n.sessions)); console.error('%', {line}); \
                      console.info({line}); console.log('o', {{ a: {line}, g: input.userGroups, b: {{ c: {truth} }} }}, [1, 'x', {line}]); return {list};"
-                )
-            }
-            17 => {
-                let value = self.value(1);
-                format!(
-                    "try {{ if ({value}) throw new Error('inner') ; return {list} }} catch (e) {{ return e.message }}"
-                )
-            }
-            18 => {
-                let kept = self.in_node("n", |own| own.truth(1));
-                let kind = self.dice.pick(&[
-                    "new Error('none of ' + l.length)",
-                    "TypeError()",
-                    "new RangeError(l[0])",
-                    "new Error(undefined)",
-                    "'words'",
-                    "{ name: 'Full', message: l.length ? 'only ' + l.length : '' }",
-                ]);
-                format!("const l = {list}.filter(n => {kept}); if (l.length < 3) throw {kind}; return l;")
-            }
-            19 => {
-                let value = self.in_node("n", |own| own.value(1));
-                format!(
-                    "const by = new Map({list}.map(n => [n.id, {value}])); let t = ''; \
-                     for (const [i, n] of {list}.entries()) {{ if (by.has(n.id)) t += i + ':' + by.get(n.id) + ' ' }} return t;"
-                )
-            }
-            20 => {
-                let (start, count) = (self.number(1), self.dice.pick(&["", ", 1", ", 2", ", -1", ", undefined"]));
-                format!("const l = [...{list}], x = l.splice({start}{count}); return l.length > x.length ? l : x;")
-            }
-            21 => {
-                let number = self.number(0);
-                format!(
-                    "const a = {list}.slice(); for (let i = a.length - 1; i > 0; i--) {{ \
-                     const j = Math.floor(Math.random() * (i + 1)); [a[i], a[j]] = [a[j], a[i]] }} \
-                     return a.length > {number} ? a : a[0];"
-                )
-            }
-            22 => {
-                let value = self.in_node("n", |own| own.value(1));
-                format!(
-                    "const l = {list}.map(n => {value}).sort(); \
-                     return JSON.stringify({{ l, first: l[0] }}) + isFinite(l[1]) + JSON.stringify(l);"
                 )
             }
             _ => {
