@@ -103,16 +103,7 @@ impl ServiceParts<'_> {
     ) -> Result<(RunningService, BusSetup, ReloadsAsked), ServiceError> {
         let Self { config, namespace, setup, bus, view } = self;
         let stop = CancellationToken::new();
-        let settings = RegistrySettings {
-            namespace: namespace.clone(),
-            liveness: Duration::from_secs(u64::from(config.service.liveness_s)),
-            max_missed: config.service.max_missed,
-            holds: config.service.new_nodes == NewNodes::Hold,
-            news: news(&config.service.notify),
-            keeping: config.nats.keeping,
-            ..RegistrySettings::default()
-        };
-        let (registry, changes) = Registry::start(&view, settings, stop.clone());
+        let (registry, changes) = Registry::start(&view, registry_settings(config, &namespace), stop.clone());
         let (metrics, board) = (Arc::new(Metrics::new()), super::board());
         let (shown, health) = (board.subscribe(), board.subscribe());
         let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
@@ -123,8 +114,7 @@ impl ServiceParts<'_> {
         let events = links.events.clone();
         let entropy = host::bytes().map_err(ServiceError::Host)?;
         let digest = setup.digest.to_string();
-        let pulse = Arc::new(Pulse::default());
-        pulse::watch(Arc::clone(&pulse)).map_err(ServiceError::Host)?;
+        let pulse = watched_pulse()?;
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let sinks = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
@@ -132,12 +122,12 @@ impl ServiceParts<'_> {
         let starts = StartTasks::new(&bus, namespace.clone(), replies.clone(), Arc::clone(&metrics));
         let executor = Executor::new(registry.clone(), Arc::clone(&metrics), sinks, links, starts.clone());
         let replica = front.replica().to_owned();
-        let version = env!("CARGO_PKG_VERSION");
-        tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
+        tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {}", env!("CARGO_PKG_VERSION"));
         let service = TracedService { replica: &replica, host: &host::name(), namespace: &namespace };
         let tracing = Tracing::start(config.tracing.as_ref(), service, &metrics)?;
-        let stats = service::stats();
-        let listens = Arc::<AtomicBool>::default();
+        let (stats, listens) = (service::stats(), Arc::<AtomicBool>::default());
+        let (untaken, sink) = (untaken(&events), tracing.sink.clone());
+        let responder = service::respond(bus.client().clone(), stats.clone(), outgoing, untaken, sink);
         let page = http::HealthPage {
             health: shown,
             pulse: Arc::clone(&pulse),
@@ -149,13 +139,7 @@ impl ServiceParts<'_> {
         let running = RunningService {
             front: tokio::spawn(super::run(front, inbox, executor, Arc::clone(&pulse))),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
-            responder: tokio::spawn(service::respond(
-                bus.client().clone(),
-                stats.clone(),
-                outgoing,
-                untaken(&events),
-                tracing.sink.clone(),
-            )),
+            responder: tokio::spawn(responder),
             bus,
             view,
             events,
@@ -295,6 +279,25 @@ async fn drain(service: Option<MicroService>) {
     let Some(service) = service else { return };
     if tokio::time::timeout(LAST_MESSAGES, service.drain()).await.is_err() {
         tracing::warn!("NATS did not hand over what it still had in time");
+    }
+}
+
+/// Returns a pulse that is watched from now on.
+fn watched_pulse() -> Result<Arc<Pulse>, ServiceError> {
+    let pulse = Arc::new(Pulse::default());
+    pulse::watch(Arc::clone(&pulse)).map_err(ServiceError::Host)?;
+    Ok(pulse)
+}
+
+fn registry_settings(config: &Config, namespace: &Namespace) -> RegistrySettings {
+    RegistrySettings {
+        namespace: namespace.clone(),
+        liveness: Duration::from_secs(u64::from(config.service.liveness_s)),
+        max_missed: config.service.max_missed,
+        holds: config.service.new_nodes == NewNodes::Hold,
+        news: news(&config.service.notify),
+        keeping: config.nats.keeping,
+        ..RegistrySettings::default()
     }
 }
 

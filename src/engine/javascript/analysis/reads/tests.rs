@@ -21,6 +21,14 @@ fn check(body: &str, expected: NodeParts) {
     assert_eq!(read(&source).by(NodeFunction::Score), expected, "{body}");
 }
 
+/// Makes sure that a `score` with each of these bodies reads all parts.
+#[track_caller]
+fn check_all(bodies: &[&str]) {
+    for body in bodies {
+        check(body, ALL);
+    }
+}
+
 #[test]
 fn fields_behind_the_name_are_read() {
     for (body, expected) in [
@@ -150,8 +158,8 @@ fn that_the_node_is_there_says_nothing() {
 }
 
 #[test]
-fn whatever_may_show_the_node_whole_reads_all() {
-    for body in [
+fn a_node_that_goes_elsewhere_whole_reads_all() {
+    check_all(&[
         "return node",
         "return node.nodeData",
         "return helper(node)",
@@ -188,6 +196,25 @@ fn whatever_may_show_the_node_whole_reads_all() {
         "return eval('node.sessions')",
         "with (node) { return sessions }",
         "with (node.metadata) { return sessions }",
+        "return (async () => await node)()",
+        "throw node",
+        "return class extends node {}",
+        "class A { #x; static has() { return #x in node } } return A.has()",
+        "return [...node]",
+        "return import(node)",
+        "return new Proxy(node, {})",
+        "return node?.nodeData",
+        "return void node",
+        "return (node.nodeData)",
+        "x = {get [node]() { return 1 }}",
+        "return tag`${node}`",
+        "return score(node)",
+    ]);
+}
+
+#[test]
+fn a_function_that_gets_the_node_as_this_reads_all() {
+    check_all(&[
         "return this.node",
         "node.f = function () { return this.sessions }; return node.f()",
         "node.f = function () { return this.sessions }; return (node.f)()",
@@ -218,6 +245,12 @@ fn whatever_may_show_the_node_whole_reads_all() {
         "node.__defineGetter__('x', f); return node.x",
         "return node.nodeData.__lookupGetter__('sessions')",
         "return node.nodeData.toLocaleString",
+    ]);
+}
+
+#[test]
+fn a_name_or_a_part_that_is_given_anew_reads_all() {
+    check_all(&[
         "node.nodeData = {}; return 1",
         "delete node.nodeData",
         "[node.nodeData] = [1]",
@@ -230,24 +263,9 @@ fn whatever_may_show_the_node_whole_reads_all() {
         "return [1].map(node => node.x)",
         "var {x: node} = {}; return node.x",
         "{ const {x: node} = {}; return node.x }",
-        "return (async () => await node)()",
-        "throw node",
-        "return class extends node {}",
-        "class A { #x; static has() { return #x in node } } return A.has()",
-        "return [...node]",
-        "return import(node)",
-        "return new Proxy(node, {})",
-        "return node?.nodeData",
-        "return void node",
-        "return (node.nodeData)",
-        "x = {get [node]() { return 1 }}",
-        "return tag`${node}`",
         "node ||= {}; return node.sessions",
         "node++",
-        "return score(node)",
-    ] {
-        check(body, ALL);
-    }
+    ]);
 }
 
 #[test]
