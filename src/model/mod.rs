@@ -28,6 +28,7 @@ pub mod report;
 pub mod request;
 pub mod reservation;
 pub mod session;
+mod sessions;
 pub mod shared;
 pub mod usernames;
 mod users;

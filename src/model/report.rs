@@ -19,19 +19,19 @@ mod agent;
 
 pub use super::bounds::MAX_ID_BYTES;
 use super::fields::{self, Wanted};
-use super::figures::{DocumentFields, NodeFigures, positive, whole, wrong};
+use super::figures::{DocumentFields, NodeFigures, positive};
 use super::json::{self, JsonError, JsonLimits};
 use super::members::{self, Members, Sound};
 use super::oddities;
 use super::parts::NodeParts;
 use super::session::{Mention, Session, Span};
+use super::sessions;
+pub use super::sessions::{MAX_SESSIONS, Sessions};
 pub use agent::{MAX_FED_FACTS, ReportingAgent};
 
 /// The size of the largest node document in bytes (ARCHITECTURE.md, Contracts).
 /// A Moleculer node with twenty services and seventy sessions takes more than 100 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// The largest number of sessions that a report may list.
-pub const MAX_SESSIONS: usize = 10_000;
 
 /// The reason why a node document was refused.
 #[derive(Debug, thiserror::Error)]
@@ -57,17 +57,6 @@ pub enum ReportError {
         /// The expected value.
         expected: &'static str,
     },
-}
-
-/// The known sessions of a node.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Sessions {
-    /// The node never reported sessions: such a node sorts last, as not known to be empty.
-    Unknown,
-    /// A count alone, as FastX 3 reports sessions.
-    Count(u64),
-    /// A list, as FastX 4 reports sessions.
-    List(Vec<Arc<Session>>),
 }
 
 /// A node's own document, checked.
@@ -108,27 +97,6 @@ struct Facts {
 impl PartialEq for Report {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id && self.text == other.text
-    }
-}
-
-impl Sessions {
-    /// Returns the number of sessions; `None` where the node never reported sessions.
-    #[must_use]
-    pub fn count(&self) -> Option<u64> {
-        match self {
-            Self::Unknown => None,
-            Self::Count(count) => Some(*count),
-            Self::List(list) => Some(list.len() as u64),
-        }
-    }
-
-    /// Returns the listed sessions.
-    #[must_use]
-    pub fn listed(&self) -> &[Arc<Session>] {
-        match self {
-            Self::Unknown | Self::Count(_) => &[],
-            Self::List(list) => list,
-        }
     }
 }
 
@@ -307,7 +275,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     let data = DocumentFields { own: &own_data, ..node };
     let health = data.object("health")?;
     let services = service_names(data.list("services")?);
-    let sessions = read_sessions((&id, text), own.get("sessions"), own_data.get("sessions"), &notes)?;
+    let sessions = sessions::read((&id, text), own.get("sessions"), own_data.get("sessions"), &notes)?;
     let (metadata, static_data) = (node.object("metadata")?, node.object("staticData")?);
     node.object("metrics")?;
     let urls =
@@ -317,7 +285,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     let vital = NodeFigures::vital(&node, &health)?;
     let hostname = node.text("hostname")?.or_else(|| health.of_member("os").text("hostname")).unwrap_or_default();
     let server_pool: Box<str> = node.text("serverPool")?.unwrap_or_default().into();
-    let users = node.count("loggedInUsers")?.or_else(|| distinct_users(&sessions));
+    let users = node.count("loggedInUsers")?.or_else(|| sessions.distinct_users());
     let weight =
         [&static_data, &metadata].into_iter().find_map(|data| data.value("weight").as_ref().and_then(positive));
     let max_pending = [&static_data, &metadata].into_iter().find_map(|data| {
@@ -372,57 +340,6 @@ fn prints(own: &Members<'_>, data: &Members<'_>, hostname: &str) -> [u64; NodePa
     }
     add(NodeParts::REST, "", hostname);
     prints.map(|print| print.finish())
-}
-
-fn read_sessions(
-    (id, text): (&Arc<str>, &Arc<str>),
-    top: Option<&RawValue>,
-    listed: Option<&RawValue>,
-    notes: &RefCell<Vec<String>>,
-) -> Result<Sessions, ReportError> {
-    let (field, raw) = match (listed, top) {
-        (Some(listed), _) => ("nodeData.sessions", listed),
-        (None, Some(top)) => ("sessions", top),
-        (None, None) => return Ok(Sessions::Unknown),
-    };
-    let refuse = |raw: &RawValue| {
-        let found = members::value(raw).unwrap_or_default();
-        wrong(id, field, &found, "a list of at most 10000 sessions, each an object or an id, or their number")
-    };
-    let note = |words: String| notes.borrow_mut().push(format!("`{field}` {words}"));
-    if !members::is_list(raw) {
-        return match members::value(raw).unwrap_or_default() {
-            Value::String(text) => Ok(oddities::sessions_of_text(&text, note)),
-            value if value.as_f64().is_some_and(|number| number < 0.0) => {
-                note(format!("is {value}, which counts as unknown"));
-                Ok(Sessions::Unknown)
-            }
-            value if value.is_number() => whole(&value).map(Sessions::Count).ok_or_else(|| refuse(raw)),
-            _ => Err(refuse(raw)),
-        };
-    }
-    let list: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-    if list.len() > MAX_SESSIONS {
-        note(format!("lists {} sessions, more than {MAX_SESSIONS}: only their number counts", list.len()));
-        return Ok(Sessions::Count(list.len() as u64));
-    }
-    let sessions = list.into_iter().map(|raw| {
-        let session = Session::listed(raw, text, id);
-        session.map(Arc::new).ok_or_else(|| refuse(raw))
-    });
-    sessions.collect::<Result<_, _>>().map(Sessions::List)
-}
-
-fn distinct_users(sessions: &Sessions) -> Option<u64> {
-    match sessions {
-        Sessions::List(list) => {
-            let mut users: Vec<&str> = list.iter().map(|session| &**session.user()).collect();
-            users.sort_unstable();
-            users.dedup();
-            Some(users.len() as u64)
-        }
-        Sessions::Unknown | Sessions::Count(_) => None,
-    }
 }
 
 /// Returns the names of services; a service is a string or an object with `name` (ARCHITECTURE.md, What a script sees).

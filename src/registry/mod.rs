@@ -21,6 +21,7 @@ pub mod mark;
 pub mod marks;
 pub mod memory;
 mod mirror;
+mod peer_message;
 pub mod peers;
 mod refusals;
 mod stores;
