@@ -1,5 +1,6 @@
 //! The specification of a chain: plain data that a config describes and that a worker receives at the start.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,12 @@ impl ChainSet {
     #[must_use]
     pub fn get(&self, action: &str) -> Option<&ChainSpec> {
         self.chains.iter().find(|chain| &*chain.action == action)
+    }
+
+    /// Returns the names of all steps.
+    #[must_use]
+    pub fn step_names(&self) -> BTreeSet<&str> {
+        self.chains.iter().flat_map(|chain| &chain.steps).map(|step| &*step.name).collect()
     }
 }
 

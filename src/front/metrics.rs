@@ -346,6 +346,11 @@ impl Metrics {
         self.quarantined.get_or_create(&ScriptLabel { script: script.to_owned() }).set(i64::from(is));
     }
 
+    /// Takes out the figure of `script`, which no chain has any more.
+    pub(super) fn forget_quarantine(&self, script: &str) {
+        self.quarantined.remove(&ScriptLabel { script: script.to_owned() });
+    }
+
     /// Returns the text that Prometheus scrapes.
     #[must_use]
     pub fn text(&self) -> String {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chain::Subject;
+use crate::chain::{ChainSet, Subject};
 use crate::clock::Now;
 use crate::ipc::Encoded;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName};
@@ -338,8 +338,9 @@ impl Front {
     /// Fills the slots, starts missing workers, and asks the questions that can be asked: after a batch of events;
     /// `time` says whether there was a tick among them.
     pub fn settle(&mut self, time: bool) {
+        let before = Arc::clone(&self.workers.setup().birth);
         if let Some(queued) = self.workers.take_over(&self.requests) {
-            self.take_over();
+            self.take_over(&before.set);
             self.submit_again(queued);
         }
         let ready = self.workers.is_ready();
@@ -373,8 +374,8 @@ impl Front {
         }
     }
 
-    /// Puts the new configuration in force, for which each slot has a worker.
-    fn take_over(&mut self) {
+    /// Puts the new configuration in force, for which each slot has a worker, in the place of the chains `before`.
+    fn take_over(&mut self, before: &ChainSet) {
         let setup = self.workers.setup();
         let (quarantine, birth) = (setup.quarantine, Arc::clone(&setup.birth));
         tracing::info!(chains = birth.set.chains.len(), "the new configuration is in force");
@@ -387,6 +388,9 @@ impl Front {
         self.suspects.clear();
         let free = self.quarantine.reload(quarantine, &birth.set);
         self.set_free(free);
+        for script in before.step_names().difference(&birth.set.step_names()) {
+            self.metrics.forget_quarantine(script);
+        }
         self.publish_programs();
     }
 

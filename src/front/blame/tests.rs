@@ -227,6 +227,24 @@ fn a_reload_forgets_suspicions_and_lets_other_sources_run() {
 }
 
 #[test]
+fn the_figure_of_a_script_goes_with_the_script() {
+    let mut harness = Harness::new(setup(), &["a"]);
+    for user in ["ann", "bob", "eve"] {
+        pass_twice(&mut harness, user, at_step);
+    }
+    let is_shown = |harness: &Harness| harness.metrics.text().contains("whither_quarantined{script=\"pick.js\"}");
+    let reload = |harness: &mut Harness, chain| harness.tell(FrontEvent::Reload(Box::new(setup_of(vec![chain]))));
+    let more = ChainSpec { max_pending: Some(9), ..chain(ACTION) };
+    reload(&mut harness, more);
+    assert_eq!(harness.figure("whither_quarantined{script=\"pick.js\"}"), "1", "the script is there");
+    let mut other = chain(ACTION);
+    other.steps.iter_mut().for_each(|step| step.name = "other.js".into());
+    reload(&mut harness, other);
+    assert!(!is_shown(&harness), "{}", harness.metrics.text());
+    assert!(!harness.front.is_anybody_confined());
+}
+
+#[test]
 fn a_worker_that_is_told_to_stop_is_nobodys_fault() {
     let mut harness = Harness::new(setup(), &["a"]);
     let (number, asked) = harness.place_asked(&request("ann"));
