@@ -8,8 +8,7 @@ use crate::model::{LimitKind, Position, SlotIndex, Thrown};
 use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError, time_message};
 
 use super::compiled::{
-    BailCause, Compiled, MAX_LIST_ELEMENTS, ModuleCompiler, Occasion, PassedLimit, Scope, Tier, Tiers,
-    Unanswered,
+    BailCause, Compiled, MAX_LIST_ELEMENTS, ModuleCompiler, Occasion, PassedLimit, Scope, Tier, Tiers, Unanswered,
 };
 use super::program::JavaScriptProgram;
 use super::run::JavaScriptRun;

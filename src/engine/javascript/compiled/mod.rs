@@ -37,5 +37,5 @@ mod tests;
 pub(super) use emit::MAX_LIST_ELEMENTS;
 pub(super) use ir::BailCause;
 pub(super) use machine::{ModuleCompiler, Occasion, PassedLimit, Unanswered};
-pub(super) use whole_list::Scope;
 pub(super) use tier::{Compiled, Tier, Tiers};
+pub(super) use whole_list::Scope;

@@ -123,7 +123,9 @@ impl Machine {
                 Kind::List(list) => read_list(self.memory, &self.store, list),
                 _ => None,
             }),
-            Err(Unanswered::Bailed(_) | Unanswered::Thrown(..) | Unanswered::Passed(PassedLimit::Length, _)) => Ok(None),
+            Err(Unanswered::Bailed(_) | Unanswered::Thrown(..) | Unanswered::Passed(PassedLimit::Length, _)) => {
+                Ok(None)
+            }
             Err(unanswered) => Err(unanswered),
         }
     }

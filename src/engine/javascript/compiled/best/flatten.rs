@@ -2,7 +2,7 @@
 //!
 //! `return input.nodes.reduce(…).id` has its loop deep in an expression; flat, it is a step of the function.
 
-use super::super::ir::{Ex, St};
+use super::super::ir::{Ex, Piece, St, walk_ex};
 
 /// The same steps, with what expressions begin with before them.
 pub(super) fn flat(steps: &[St]) -> Vec<St> {
@@ -13,7 +13,13 @@ pub(super) fn flat(steps: &[St]) -> Vec<St> {
 
 fn flatten(step: &St, out: &mut Vec<St>) {
     let step = match step {
-        St::Set(local, value) => St::Set(*local, lift(value, out)),
+        St::Set(local, value) => match lift(value, out) {
+            Ex::If(condition, yes, no) if has_loop(&yes) || has_loop(&no) => {
+                let branch = |value: Ex| flat(&[St::Set(*local, value)]);
+                St::If(*condition, branch(*yes), branch(*no))
+            }
+            value => St::Set(*local, value),
+        },
         St::Eval(value) => St::Eval(lift(value, out)),
         St::If(condition, yes, no) => St::If(lift(condition, out), flat(yes), flat(no)),
         St::Block(label, steps) => St::Block(*label, flat(steps)),
@@ -26,11 +32,18 @@ fn flatten(step: &St, out: &mut Vec<St>) {
     out.push(step);
 }
 
+/// Whether a loop is in `value`.
+fn has_loop(value: &Ex) -> bool {
+    let mut found = false;
+    walk_ex(value, &mut |piece| found |= matches!(piece, Piece::Step(St::Loop(..))));
+    found
+}
+
 /// Whether evaluating `value` may set the variable `list`.
 fn sets(value: &Ex, list: &Ex) -> bool {
     let mut found = false;
-    super::super::ir::walk_ex(value, &mut |piece| {
-        if let (super::super::ir::Piece::Step(St::Set(local, _)), Ex::Get(own)) = (piece, list) {
+    walk_ex(value, &mut |piece| {
+        if let (Piece::Step(St::Set(local, _)), Ex::Get(own)) = (piece, list) {
             found |= local == own;
         }
     });

@@ -261,7 +261,9 @@ impl Pass<'_> {
             }
             Ex::Un(Unary::NewList, _) => return Ok(self.fresh()),
             Ex::Written(..) => return Err(Refusal("members written into nodes")),
-            Ex::Host(call, _) if !is_timeless(*call) => return Err(Refusal("a call that depends on more than the node")),
+            Ex::Host(call, _) if !is_timeless(*call) => {
+                return Err(Refusal("a call that depends on more than the node"));
+            }
             _ => {
                 let mut failed = None;
                 let value = with_parts(ex, &mut |part| match self.value(part, values) {
@@ -287,7 +289,8 @@ impl Pass<'_> {
         }
         // What is read of something that may change is a value of that moment.
         let is_fresh = |symbol| matches!(symbol, Symbol::Fresh(_));
-        let is_itself = matches!(&value, Ex::Un(Unary::FromList | Unary::AsList, inner) if Symbol::of(inner).is_some_and(is_fresh));
+        let is_itself =
+            matches!(&value, Ex::Un(Unary::FromList | Unary::AsList, inner) if Symbol::of(inner).is_some_and(is_fresh));
         if Symbol::of(&value).is_none() && !is_itself && has_symbol(&value, is_fresh) {
             return Ok(self.opaque());
         }
@@ -302,7 +305,9 @@ impl Pass<'_> {
                     let value = self.value(value, values)?;
                     values.insert(*local, value);
                 }
-                St::If(condition, yes, no) if [yes, no].iter().all(|steps| matches!(steps.as_slice(), [] | [St::Bail(_)])) => {
+                St::If(condition, yes, no)
+                    if [yes, no].iter().all(|steps| matches!(steps.as_slice(), [] | [St::Bail(_)])) =>
+                {
                     self.value(condition, values)?;
                 }
                 _ => return Err(Refusal("steps about the best so far")),
@@ -331,7 +336,8 @@ impl Pass<'_> {
             Piece::Step(St::Block(label, _) | St::Loop(label, _)) => drop(own.insert(*label)),
             Piece::Step(St::Break(label) | St::Continue(label)) => drop(left.insert(*label)),
             Piece::Step(St::Push(Ex::Get(list), _)) => {
-                is_whole &= !self.around.get(list).is_some_and(|known| matches!(Symbol::of(known), Some(Symbol::Address(_))));
+                is_whole &=
+                    !self.around.get(list).is_some_and(|known| matches!(Symbol::of(known), Some(Symbol::Address(_))));
             }
             Piece::Value(Ex::Host(HostCall::Throw, _)) => is_whole = false,
             _ => {}

@@ -127,7 +127,9 @@ impl<'a> Program<'a> {
             let mut found = Vec::new();
             for (local, values) in self.sets.iter().filter(|(local, _)| !self.roles.contains_key(local)) {
                 let mut values = values.iter().map(|value| self.folded(value));
-                let Some(first) = values.next().filter(|first| *first == Ex::Int(0) || Symbol::of(first).is_some_and(is_role)) else {
+                let Some(first) =
+                    values.next().filter(|first| *first == Ex::Int(0) || Symbol::of(first).is_some_and(is_role))
+                else {
                     continue;
                 };
                 if values.all(|value| value == first) {
@@ -266,7 +268,8 @@ impl<'a> Program<'a> {
         let within = mentioned_in(std::slice::from_ref(step));
         let outside = |local: &Local| self.mentioned.get(local) > within.get(local);
         let set = set_in(body);
-        let carried: BTreeSet<Local> = set.iter().filter(|local| **local != counter && outside(local)).copied().collect();
+        let carried: BTreeSet<Local> =
+            set.iter().filter(|local| **local != counter && outside(local)).copied().collect();
         // Beside the loop it is set, and nothing else.
         if list != self.list || self.mentioned.get(&counter).copied() != within.get(&counter).map(|count| count + 1) {
             return Err(Refusal("a list that is walked twice, or a place that is used"));
@@ -373,7 +376,8 @@ impl<'a> Program<'a> {
             let figure = Ex::Bin(Binary::Element, Box::new(key.clone()), Box::new(Ex::Int(0)));
             self.kept.push(St::Push(Ex::Get(self.marks), figure));
         }
-        let order = |(_, is_reversed): &(Ex, bool)| if *is_reversed { KeyOrder::MostFirst } else { KeyOrder::LeastFirst };
+        let order =
+            |(_, is_reversed): &(Ex, bool)| if *is_reversed { KeyOrder::MostFirst } else { KeyOrder::LeastFirst };
         self.found = Some(NodeOrder { filters: list, keys: keys.iter().map(order).collect(), last_wins: false });
         self.is_sorted = true;
         Ok(())
@@ -393,7 +397,8 @@ impl<'a> Program<'a> {
         let folding = Folding { walked: Some((list, 0.0)), ..self.folding(true) };
         let mut pass = Pass { folding, set: &set, carried: &carried, around: &around, made: 0 };
         let ways = pass.ways(body, counter)?;
-        let is_plain = |way: &Way| way.flow == Flow::Next && way.pushed.is_empty() && goes_on(way, counter) && is_placeless(way);
+        let is_plain =
+            |way: &Way| way.flow == Flow::Next && way.pushed.is_empty() && goes_on(way, counter) && is_placeless(way);
         if walked == list && ways.iter().all(is_plain) { Ok(()) } else { Err(other) }
     }
 }

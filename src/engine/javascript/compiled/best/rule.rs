@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::ir::{Binary, Ex, Local};
+use super::super::ir::{Binary, Ex, Local, Piece, walk_ex};
 use super::pass::{Flow, Way};
 use super::symbols::{Folding, Symbol, has_symbol, mentions, truth_of};
 use super::{KeyOrder, Refusal, Res};
@@ -82,8 +82,7 @@ fn puts(ways: &[Way], starts: &Starts) -> Res<Starts> {
         if is_kept(way, starts) {
             continue;
         }
-        let own: Starts =
-            starts.keys().filter_map(|local| Some((*local, way.values.get(local)?.clone()))).collect();
+        let own: Starts = starts.keys().filter_map(|local| Some((*local, way.values.get(local)?.clone()))).collect();
         if own.len() != starts.len() || puts.as_ref().is_some_and(|puts| *puts != own) {
             return Err(Refusal("more than one best so far"));
         }
@@ -223,7 +222,9 @@ impl<'a> Finding<'a> {
             if seen.own.iter().filter(is_place).any(|(asked, _)| *asked != is_later) {
                 return Err(Refusal("the place of an element"));
             }
-            if seen.way.flow == Flow::Bail || !seen.way.events.iter().all(|event| self.is_covered(event, &covered, &figures)) {
+            if seen.way.flow == Flow::Bail
+                || !seen.way.events.iter().all(|event| self.is_covered(event, &covered, &figures))
+            {
                 return Err(Refusal("a figure that is not looked at first"));
             }
         }
@@ -355,8 +356,8 @@ fn ways_of<'a>(seen: impl Iterator<Item = &'a Seen<'a>>) -> Vec<Vec<(Ex, bool)>>
 fn parts<'a>(all: impl IntoIterator<Item = &'a Ex>) -> Vec<Ex> {
     let mut parts = Vec::new();
     for ex in all {
-        super::super::ir::walk_ex(ex, &mut |piece| {
-            if let super::super::ir::Piece::Value(ex) = piece {
+        walk_ex(ex, &mut |piece| {
+            if let Piece::Value(ex) = piece {
                 parts.push(ex.clone());
             }
         });

@@ -123,7 +123,9 @@ impl Folding<'_> {
         let folded = match &ex {
             Ex::Un(op, part) => self.unary(*op, part),
             Ex::Bin(op, left, right) => self.binary(*op, left, right),
-            Ex::If(condition, yes, no) => truth_of(condition).map(|truth| if truth { (**yes).clone() } else { (**no).clone() }),
+            Ex::If(condition, yes, no) => {
+                truth_of(condition).map(|truth| if truth { (**yes).clone() } else { (**no).clone() })
+            }
             Ex::Field { base, fields, length, .. } => match Symbol::of(base) {
                 Some(Symbol::List(list)) if *length => Some(Symbol::Length(list).ex()),
                 Some(Symbol::Request) => {
@@ -185,14 +187,18 @@ impl Folding<'_> {
         let (own, other) = (Symbol::of(left), Symbol::of(right));
         let is_walked = |list: usize| self.walked.is_some_and(|(walked, _)| walked == list);
         match (op, own, other) {
-            (B::Element, Some(Symbol::Address(list)), Some(Symbol::Place)) if is_walked(list) => Some(Symbol::Item.ex()),
+            (B::Element, Some(Symbol::Address(list)), Some(Symbol::Place)) if is_walked(list) => {
+                Some(Symbol::Item.ex())
+            }
             (B::Element, Some(Symbol::Address(list)), _) if *right == Ex::Int(0) => Some(Symbol::First(list).ex()),
             (B::Mul, Some(Symbol::Place | Symbol::Length(_)), _) if *right == Ex::Num(1.0) => Some(left.clone()),
             (B::Mul, ..) if *right == Ex::Num(1.0) && matches!(left, Ex::Num(_)) => Some(left.clone()),
             (B::IntLess | B::AnyLess | B::Less, Some(Symbol::Place), Some(Symbol::Length(list))) if is_walked(list) => {
                 Some(Ex::Bool(true))
             }
-            (B::IntAtLeast, Some(Symbol::Place), Some(Symbol::Length(list))) if is_walked(list) => Some(Ex::Bool(false)),
+            (B::IntAtLeast, Some(Symbol::Place), Some(Symbol::Length(list))) if is_walked(list) => {
+                Some(Ex::Bool(false))
+            }
             (B::IntAtLeast, Some(Symbol::Place), _) if *right == Ex::Int(0) => Some(Ex::Bool(true)),
             (B::IntAtLeast, ..) if matches!((left, right), (Ex::Int(_), Ex::Int(_))) => match (left, right) {
                 (Ex::Int(left), Ex::Int(right)) => Some(Ex::Bool(left >= right)),
@@ -201,7 +207,9 @@ impl Folding<'_> {
             (B::IntLess, _, Some(Symbol::Place)) if *left == Ex::Int(0) => {
                 self.walked.filter(|(_, start)| *start >= 1.0).map(|_| Ex::Bool(true))
             }
-            (B::IntLess, Some(Symbol::Length(one)), Some(Symbol::Length(other))) if one == other => Some(Ex::Bool(false)),
+            (B::IntLess, Some(Symbol::Length(one)), Some(Symbol::Length(other))) if one == other => {
+                Some(Ex::Bool(false))
+            }
             (B::IntLess, _, Some(Symbol::Length(_))) if *left == Ex::Int(0) && self.is_filled => Some(Ex::Bool(true)),
             (B::StrictEqual | B::LooseEqual, ..) => equal(op, left, right),
             _ => None,

@@ -13,6 +13,8 @@ impl Program<'_> {
                     Some(_) => {}
                     None => self.uses(value)?,
                 },
+                // The list is what a method came to, and nobody takes it.
+                St::Eval(Ex::Get(_)) => {}
                 St::Eval(value) => self.uses(value)?,
                 St::If(condition, yes, no) => {
                     self.uses_as_condition(condition)?;
@@ -66,7 +68,11 @@ impl Program<'_> {
                 }
             }
             (Ex::Un(Unary::Not, inner), _) => self.uses_as_condition(inner),
-            (Ex::Un(Unary::IsText | Unary::IsList | Unary::IsNullish | Unary::IsDictionary, inner), _) if is_list(inner) => {
+            // How much room a new list has nobody sees.
+            (Ex::Un(Unary::NewList, _), _) => Ok(()),
+            (Ex::Un(Unary::IsText | Unary::IsList | Unary::IsNullish | Unary::IsDictionary, inner), _)
+                if is_list(inner) =>
+            {
                 Ok(())
             }
             (Ex::Bin(op, left, right), _) => match self.about_length(*op, left, right) {

@@ -107,8 +107,16 @@ fn script(dice: &mut TestDice) -> String {
     let mut before = if list == "list" { "const list = input.nodes;\n".to_owned() } else { String::new() };
     for number in 0..dice.below(5).saturating_sub(2) {
         let own = of(dice.pick(&CONDITIONS), "n");
-        let checks = dice.pick(&["", "", "if (few.length === 0) throw new Error('none is free');", "if (!few.length) return 'node-1';"]);
-        before += &format!("const few{number} = {list}.filter(n => {own});\n{}\n", checks.replace("few", &format!("few{number}")));
+        let checks = dice.pick(&[
+            "",
+            "",
+            "if (few.length === 0) throw new Error('none is free');",
+            "if (!few.length) return 'node-1';",
+        ]);
+        before += &format!(
+            "const few{number} = {list}.filter(n => {own});\n{}\n",
+            checks.replace("few", &format!("few{number}"))
+        );
         list = format!("few{number}");
     }
     let trick = if dice.one_in(3) { dice.pick(&TRICKS) } else { "" };
@@ -128,7 +136,15 @@ fn script(dice: &mut TestDice) -> String {
     };
     let better = match dice.below(4) {
         0 => format!("{others} {turned} {own}"),
-        1 => format!("!({own} {} {others})", match order { "<" => ">=", ">" => "<=", "<=" => ">", _ => "<" }),
+        1 => format!(
+            "!({own} {} {others})",
+            match order {
+                "<" => ">=",
+                ">" => "<=",
+                "<=" => ">",
+                _ => "<",
+            }
+        ),
         _ => format!("{own} {order} {others}"),
     };
     let body = match dice.below(5) {
@@ -145,20 +161,33 @@ fn script(dice: &mut TestDice) -> String {
     let walk = match dice.below(9) {
         0 => format!("for (const s of {list}) {{ {body} }}"),
         1 => format!("for (var i = 0; i < {list}.length; i++) {{ var s = {list}[i]; {body} }}"),
-        2 => format!("{list}.forEach(function (s) {{ {} }});", body.replace("continue", "return")),
+        2 => format!(
+            "{list}.forEach(function (s) {{ {} }});",
+            body.replace("continue", "return").replace("break", "return")
+        ),
         3 => format!("best = {list}.reduce((best, s) => {own} {order} {others} ? s : best);"),
-        4 => format!("best = {list}.reduce(function (best, s) {{ return best && {others} {turned} {own} ? best : s; }}, null);"),
+        4 => format!(
+            "best = {list}.reduce(function (best, s) {{ return best && {others} {turned} {own} ? best : s; }}, null);"
+        ),
         5 => {
             let reversed = dice.one_in(2);
             let (a, b) = if reversed { ("b", "a") } else { ("a", "b") };
             let second = of(dice.pick(&KEYS), "a");
-            let more = if dice.one_in(2) { format!(" || {} - {}", second, second.replace("a.", "b.").replace("(a)", "(b)")) } else { String::new() };
+            let more = if dice.one_in(2) {
+                format!(" || {} - {}", second, second.replace("a.", "b.").replace("(a)", "(b)"))
+            } else {
+                String::new()
+            };
             let copy = dice.pick(&["", ".slice()"]);
             format!("best = {list}{copy}.sort((a, b) => {} - {}{more})[0];", of(key, a), of(key, b))
         }
-        6 => format!("best = {list}[0]; for (let i = 1; i < {list}.length; i++) {{ const s = {list}[i]; if ({better}) best = s; }}"),
+        6 => format!(
+            "best = {list}[0]; for (let i = 1; i < {list}.length; i++) {{ const s = {list}[i]; if ({better}) best = s; }}"
+        ),
         7 => format!("for (var i in {list}) {{ var s = {list}[i]; {body} }}"),
-        _ => format!("for (const s of {list}) {{ {trick} const figure = {own}; if (best && figure {order} {others}) best = s; if (!best) best = s; }}"),
+        _ => format!(
+            "for (const s of {list}) {{ {trick} const figure = {own}; if (best && figure {order} {others}) best = s; if (!best) best = s; }}"
+        ),
     };
     format!(
         "const LIMIT = 4;\nfunction isOpen(n) {{ if (n.cordoned) return false; return n.sessions < LIMIT; }}\n\
@@ -211,7 +240,7 @@ fn a_decision_looks_at_the_nodes_that_changed() {
     let candidates: Arc<[Candidate]> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
     let request = Request::from_value(json!({"user": {"login": "ann"}}), "node-1").unwrap();
     let moment = Moment::at(0, &TimeZone::UTC);
-    let mut ask = |cluster: &Cluster| {
+    let ask = |cluster: &Cluster| {
         let asked = ScriptRequest { request: &request, passes_jwt: false, moment: &moment, seed: 1, sequence: 1 };
         let log = LogBook::new(ScriptLimits::default());
         let scene = CallContext { cluster, asked: Some(asked), step: 0, log: &log };
