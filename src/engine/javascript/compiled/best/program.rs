@@ -68,6 +68,9 @@ pub(super) struct Program<'a> {
     end: Label,
 }
 
+/// A sort: the number of the list, the steps that find the figures, and these with whether their order is the other one.
+type Sorting<'s> = (usize, &'s [St], &'s [(Ex, bool)]);
+
 /// A loop over a list.
 struct Loop<'s> {
     list: usize,
@@ -249,7 +252,7 @@ impl<'a> Program<'a> {
     }
 
     /// The list that `step` sorts by figures, and the steps that find these.
-    fn sorted<'s>(&self, step: &'s St) -> Option<(usize, &'s [St], &'s [(Ex, bool)])> {
+    fn sorted<'s>(&self, step: &'s St) -> Option<Sorting<'s>> {
         let St::If(condition, sorting, _) = step else { return None };
         let (St::Sort(list, keys), before) = sorting.split_last()? else { return None };
         let Some(Symbol::Address(list)) = Symbol::of(&self.folded(list)) else { return None };
