@@ -191,7 +191,9 @@ impl RunningService {
     pub(super) async fn listen(&self, bus_setup: BusSetup) -> Result<MicroService, ServiceError> {
         let BusSetup { replica, identity, requests, peer_texts, peer_messages } = bus_setup;
         let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
-        peers::listen(view, namespace, &replica, peer_texts, requests.clone(), &self.tracing.sampler).await.map_err(refused)?;
+        peers::listen(view, namespace, &replica, peer_texts, requests.clone(), &self.tracing.sampler)
+            .await
+            .map_err(refused)?;
         let records = self.tracing.sink.clone();
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages, records));
         let started = MicroService::start(
