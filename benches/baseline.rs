@@ -14,6 +14,7 @@ mod policies;
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use boa_engine::{Context, JsObject, JsValue, Source, js_string};
@@ -141,7 +142,7 @@ fn wasm(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("raw", size), |bencher| {
             let mut cluster = Cluster::new(Arrangement::ById);
             nodes(size).iter().for_each(|node| drop(cluster.apply(Change::Report(report(node)))));
-            let candidates: Vec<_> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
+            let candidates: Arc<[_]> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
             bencher.iter(|| {
                 let mut run =
                     script.open(CallContext { cluster: &cluster, asked: Some(asked), step: 0, log: &log }).unwrap();

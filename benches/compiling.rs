@@ -117,7 +117,7 @@ fn memory(tier: &str, verify_every: u32) {
 
 /// Asks each script once. What a script throws is as good as any answer.
 fn ask(scripts: &[Box<dyn Script>], cluster: &Cluster) {
-    let candidates: Vec<_> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
+    let candidates: Arc<[_]> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
     let request = Request::from_value(request(), "").unwrap();
     let moment = Moment::at(1_795_195_800_000, &TimeZone::UTC);
     for script in scripts {

@@ -74,7 +74,7 @@ fn median(text: &str, size: usize, verify_every: u32) -> f64 {
     for node in documents(size) {
         cluster.apply(Change::Report(Arc::new(Report::from_value(node).unwrap())));
     }
-    let candidates: Vec<_> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
+    let candidates: Arc<[_]> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
     let request = Request::from_value(request(), "").unwrap();
     let moment = Moment::at(1_795_195_800_000, &TimeZone::UTC);
     let calls = if verify_every == 0 { CALLS / (1 + size / 1_000) + 10 } else { CALLS };

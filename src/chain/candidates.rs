@@ -67,7 +67,7 @@ impl Remaining {
     }
 
     /// Returns the candidates in order; `index` is the eligibility index of the chain over `cluster`.
-    pub(super) fn list(&self, cluster: &Cluster, index: &EligibilityIndex) -> &[Candidate] {
+    pub(super) fn list(&self, cluster: &Cluster, index: &EligibilityIndex) -> &Arc<[Candidate]> {
         self.list.get_or_init(|| index.eligible(cluster))
     }
 

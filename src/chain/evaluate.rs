@@ -141,7 +141,7 @@ impl Trace {
 
 impl<'a> Evaluation<'a> {
     /// Returns the candidates, in order.
-    fn list(&self) -> &[Candidate] {
+    fn list(&self) -> &Arc<[Candidate]> {
         self.candidates.list(self.context.cluster, self.context.eligibility)
     }
 
@@ -294,7 +294,7 @@ impl<'a> Evaluation<'a> {
     fn choose(&self, policy: &dyn Policy, scores: &mut Option<Scores>) -> Verdict {
         let cluster = self.context.cluster;
         let mut best: Option<(f64, u64, SlotIndex)> = None;
-        for candidate in self.list() {
+        for candidate in self.list().iter() {
             let Some(node) = cluster.node(candidate.slot) else { continue };
             let rank = match (policy.rank(node, &self.ask.request, cluster), policy.absent()) {
                 (Some(rank), _) => rank,

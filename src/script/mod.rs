@@ -182,7 +182,7 @@ pub struct CallContext<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Call<'a> {
     /// The whole-list function, with these candidates.
-    Balance(&'a [Candidate]),
+    Balance(&'a Arc<[Candidate]>),
     /// `key(request)`.
     Key,
     /// `filter` of this node.

@@ -18,11 +18,14 @@ pub struct FunctionTier {
     pub function: &'static str,
     /// What keeps the function out of compiled code, with the place; `None` where it is compiled.
     pub interpreted: Option<String>,
+    /// Whether the function is answered from an index of the nodes: it keeps the best one, and not every one is looked at.
+    pub is_indexed: bool,
 }
 
 impl fmt::Display for FunctionTier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.interpreted {
+            None if self.is_indexed => write!(f, "`{}` is compiled and indexed", self.function),
             None => write!(f, "`{}` is compiled", self.function),
             Some(why) => write!(f, "`{}` is interpreted, because {why}", self.function),
         }

@@ -130,7 +130,7 @@ impl<'a> Evaluation<'a> {
         let answer = said.map_err(ScriptError::into_failure).and_then(|returned| {
             let cluster = self.context.cluster;
             // Only a list concerns the candidates, and making the list of candidates costs a look at every node.
-            let candidates = if matches!(returned, ReturnedValue::List(_)) { self.list() } else { &[] };
+            let candidates: &[Candidate] = if matches!(returned, ReturnedValue::List(_)) { self.list() } else { &[] };
             let returned = still_there(returned, &seen, candidates, cluster);
             verdict::read(returned, candidates, cluster, self.context.limits)
         });

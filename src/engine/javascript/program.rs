@@ -29,7 +29,7 @@ use super::analysis::survey::Survey;
 use super::call_context::JavaScriptCallContext;
 use super::collector::Collector;
 #[cfg(feature = "wasm")]
-use super::compiled::{ModuleCompiler, Tiers};
+use super::compiled::{ModuleCompiler, Tier, Tiers};
 use super::fault::CallFault;
 use super::globals::Globals;
 use super::isolate::Isolate;
@@ -417,7 +417,12 @@ impl Script for JavaScriptProgram {
     #[cfg(feature = "wasm")]
     fn tiers(&self) -> Vec<FunctionTier> {
         let tiers = self.tiers.iter().flat_map(Tiers::each);
-        tiers.map(|(function, tier)| FunctionTier { function, interpreted: tier.interpreted() }).collect()
+        let tier_of = |(function, tier): (_, &Tier)| FunctionTier {
+            function,
+            interpreted: tier.interpreted(),
+            is_indexed: tier.is_indexed(),
+        };
+        tiers.map(tier_of).collect()
     }
 
     fn remarks(&self) -> &[LoadError] {

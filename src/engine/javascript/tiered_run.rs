@@ -8,7 +8,7 @@ use crate::model::{LimitKind, Position, SlotIndex, Thrown};
 use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, Score, ScriptError, time_message};
 
 use super::compiled::{
-    BailCause, Compiled, MAX_LIST_ELEMENTS, ModuleCompiler, Occasion, PassedLimit, Tier, Tiers, Unanswered,
+    BailCause, Compiled, MAX_LIST_ELEMENTS, ModuleCompiler, Occasion, PassedLimit, Scope, Tier, Tiers, Unanswered,
 };
 use super::program::JavaScriptProgram;
 use super::run::JavaScriptRun;
@@ -70,7 +70,12 @@ impl<'a> TieredRun<'a> {
     }
 
     /// What compiled code says; nothing where Boa has to be asked.
-    fn ask_compiled(&self, compiled: &Compiled, call: Call<'_>) -> Result<Option<CallAnswer>, Unanswered> {
+    fn ask_compiled(
+        &self,
+        compiled: &Compiled,
+        call: Call<'_>,
+        scope: Scope,
+    ) -> Result<Option<CallAnswer>, Unanswered> {
         let (compiler, occasion) = (self.compiler, self.occasion);
         let about = |candidate, argument: Argument<'_>| {
             compiled.ask(compiler, |machine, code| machine.about((compiler, code), occasion, candidate, argument))
@@ -78,14 +83,38 @@ impl<'a> TieredRun<'a> {
         match call {
             Call::Balance(candidates) => {
                 let limits = self.program.limits();
-                let returned = compiled
-                    .ask(compiler, |machine, code| machine.balance((compiler, code), occasion, candidates, limits))?;
+                let returned = compiled.ask(compiler, |machine, code| {
+                    machine.balance((compiler, code), occasion, candidates, (scope, limits))
+                })?;
                 Ok(returned.map(CallAnswer::Returned))
             }
             Call::Key => Ok(None),
             Call::Filter(candidate, argument) => Ok(Some(CallAnswer::Keep(about(candidate, argument)?.keeps))),
             Call::Score(candidate, argument) => Ok(about(candidate, argument)?.score.map(CallAnswer::Score)),
         }
+    }
+
+    /// What compiled code says, where one that `is_due` is to be compared: then a function that keeps the best node has to
+    /// say the same of all nodes as of that one.
+    fn ask_doubly(&self, compiled: &Compiled, call: Call<'_>) -> Result<Option<CallAnswer>, Unanswered> {
+        let alone = self.ask_compiled(compiled, call, Scope::Best);
+        if !compiled.keeps_best() {
+            return alone;
+        }
+        let lines = compiled.take_lines();
+        let all = self.ask_compiled(compiled, call, Scope::All);
+        if are_same(&alone, &all) && compiled.has_lines(&lines) {
+            return all;
+        }
+        let cut = |text: String| self.program.limits().cut(&text);
+        let (alone, all) = (cut(format!("{alone:?} of the best node")), cut(format!("{all:?} of all nodes")));
+        let told = format!(
+            "compiled code said {alone}, and {all}: Boa answers, and the function is interpreted from now on; please \
+             report this with the script"
+        );
+        self.occasion.scene.log.write(LogLevel::Warn, &told);
+        compiled.differed(alone, all, false);
+        Err(Unanswered::Bailed(BailCause::Kind))
     }
 
     /// The answer of compiled code, which Boa has to say as well now and then.
@@ -158,6 +187,17 @@ impl<'a> TieredRun<'a> {
     }
 }
 
+/// Whether compiled code said the same both times, as far as it answered.
+fn are_same(left: &Result<Option<CallAnswer>, Unanswered>, right: &Result<Option<CallAnswer>, Unanswered>) -> bool {
+    use Unanswered::Thrown;
+    match (left, right) {
+        (Ok(left), Ok(right)) => left == right,
+        (Err(Thrown(_, left, own)), Err(Thrown(_, right, other))) => (left, own) == (right, other),
+        (Err(Thrown(..)), Ok(_)) | (Ok(_), Err(Thrown(..))) => false,
+        _ => true,
+    }
+}
+
 /// Whether two answers are the same, the sign of a score of nothing included.
 fn is_same(left: &CallAnswer, right: &CallAnswer) -> bool {
     match (left, right) {
@@ -209,7 +249,9 @@ impl Run for TieredRun<'_> {
         let is_due = compiled.is_due(self.program.limits().verify_every);
         let start_us = if is_due { self.compiler.alarm().cpu_us() } else { 0 };
         let is_compared = |own: &Self| is_due && own.compiler.alarm().cpu_us() - start_us <= COMPARED_US;
-        match self.ask_compiled(compiled, call) {
+        let said =
+            if is_due { self.ask_doubly(compiled, call) } else { self.ask_compiled(compiled, call, Scope::Best) };
+        match said {
             Ok(Some(said)) => self.answer(compiled, call, Ok(said), is_compared(self)),
             Err(Unanswered::Thrown(what, place, message)) => {
                 let is_compared = is_compared(self);

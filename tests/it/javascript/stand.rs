@@ -113,7 +113,7 @@ impl Stand {
     }
 
     pub(crate) fn balance(&self, script: &dyn Script, candidates: &[Candidate]) -> Result<ReturnedValue, ScriptError> {
-        match script.open(self.scene())?.call(Call::Balance(candidates))? {
+        match script.open(self.scene())?.call(Call::Balance(&Arc::from(candidates)))? {
             CallAnswer::Returned(returned) => Ok(returned),
             other => panic!("{other:?}"),
         }

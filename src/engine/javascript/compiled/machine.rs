@@ -3,28 +3,30 @@
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use regress::{Flags, Regex};
 use wasmtime::{
     Config, Engine, Global, InstancePre, Linker, Module, Store, Trap, TypedFunc, Val as WasmVal, WasmBacktrace,
 };
 
-use crate::chain::candidates::Places;
 use crate::clock::{Alarm, Dice, Overtime};
 use crate::model::diagnosis::LogLevel;
 use crate::model::{Candidate, Cluster, SlotIndex};
-use crate::script::{Argument, CallContext, Element, ReturnedValue, Score, ScriptLimits, ScriptRequest};
+use crate::script::{Argument, CallContext, Score, ScriptRequest};
 use serde_json::Value;
 
+use super::best::{self, NodeOrder, Ranking, Refusal};
 use super::cells::Full;
-use super::emit::{self, LoopSpan};
-use super::host::{self, Surroundings, read_list};
+use super::emit::{self, LoopSpan, PROBE};
+use super::host::{self, Surroundings};
 use super::ir::BailCause;
 use super::lower::Lowered;
 use super::paths::{NODE, Paths};
 use super::strings::Strings;
 use super::table::{NodeTable, Owner, REQUEST_AT};
 use super::thrown::ThrowPlace;
+pub(in super::super) use super::unanswered::{PassedLimit, Unanswered};
 use super::value::{self, Kind, kind};
 
 /// Stack of compiled code in bytes.
@@ -86,7 +88,8 @@ impl ModuleCompiler {
     /// # Errors
     /// What wasmtime says, or a pattern that it does not know.
     pub(super) fn compile(&self, lowered: Lowered, strings: &Strings) -> Result<CompiledCode, String> {
-        let emitted = emit::module(&lowered);
+        let best = best::recognise(&lowered);
+        let emitted = emit::module(&lowered, best.as_ref().ok().map(|best| &best.probe));
         let module = Module::new(&self.engine, &emitted.bytes).map_err(|error| format!("{error:#}"))?;
         let ready = self.linker.instantiate_pre(&module).map_err(|error| format!("{error:#}"))?;
         let patterns = lowered.patterns.iter().map(|(source, flags)| {
@@ -100,8 +103,8 @@ impl ModuleCompiler {
         let Lowered { parameters, paths, writes_lists, throws, written, .. } = lowered;
         let owner = if writes_lists { Owner::Script } else { Owner::Shared };
         let (own, loops, writes_nodes) = (emitted.run, emitted.loops, written > 0);
-        let strings = strings.clone();
-        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings, throws, writes_nodes, own, loops })
+        let (strings, best) = (strings.clone(), best.map(|best| best.order));
+        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings, throws, writes_nodes, own, loops, best })
     }
 }
 
@@ -118,9 +121,22 @@ pub(in super::super) struct CompiledCode {
     /// The index of the script's own function, and where its loops are.
     own: u32,
     loops: Vec<LoopSpan>,
+    /// The order in which it keeps nodes, or why it is no function that keeps the best one.
+    best: Result<NodeOrder, Refusal>,
 }
 
 impl CompiledCode {
+    /// Whether it keeps the best node, so that not every one has to be looked at.
+    pub(super) fn keeps_best(&self) -> bool {
+        self.best.is_ok()
+    }
+
+    /// Why it does not.
+    #[cfg(test)]
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        self.best.as_ref().err().map(|refusal| refusal.0)
+    }
+
     /// The line and column of the innermost loop in which a call was that ended with `error`.
     fn place(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
         let frames = error.downcast_ref::<WasmBacktrace>()?.frames();
@@ -130,51 +146,28 @@ impl CompiledCode {
     }
 }
 
-/// Why a compiled function gave no answer.
-#[derive(Debug)]
-pub(in super::super) enum Unanswered {
-    /// It gave up: Boa answers.
-    Bailed(BailCause),
-    /// It threw an error, at this place of the script.
-    Thrown(ThrowPlace, usize, Rc<str>),
-    /// The nodes do not fit into its memory: Boa answers from now on.
-    Full,
-    /// The script passed a limit, in the loop at this line and column.
-    Passed(PassedLimit, Option<(u32, u32)>),
-}
-
-/// A limit that compiled code passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum PassedLimit {
-    /// Its time is up.
-    Time(Overtime),
-    /// A list is too long.
-    Length,
-}
-
-impl From<Full> for Unanswered {
-    fn from(_: Full) -> Self {
-        Self::Full
-    }
-}
-
 /// The instance of a compiled function.
 pub(in super::super) struct Machine {
-    store: Store<Surroundings>,
-    run: Entry,
+    pub(super) store: Store<Surroundings>,
+    pub(super) run: Entry,
+    /// The probe, with the nodes in order.
+    pub(super) ranked: Option<(Entry, Ranking)>,
+    /// The last list whose candidates have no overlay.
+    pub(super) plain: Option<Arc<[Candidate]>>,
     top: Global,
     cause: Global,
-    table: NodeTable,
-    owner: Owner,
+    pub(super) table: NodeTable,
+    pub(super) owner: Owner,
     throws: Vec<ThrowPlace>,
-    writes_nodes: bool,
-    memory: wasmtime::Memory,
+    pub(super) writes_nodes: bool,
+    pub(super) memory: wasmtime::Memory,
     /// The run whose request is written down, by number, with the number of texts then and where its calls may begin.
     asked: Option<(u64, usize, u32)>,
 }
 
-/// The function itself, by its number of parameters.
-enum Entry {
+/// A function of the module, by its number of parameters.
+#[derive(Clone)]
+pub(super) enum Entry {
     One(TypedFunc<i64, i64>),
     Two(TypedFunc<(i64, i64), i64>),
 }
@@ -207,36 +200,17 @@ impl Machine {
             1 => Entry::One(instance.get_typed_func(&mut store, "run")?),
             _ => Entry::Two(instance.get_typed_func(&mut store, "run")?),
         };
+        let ranked = match &code.best {
+            Ok(order) => {
+                let probe = Entry::One(instance.get_typed_func(&mut store, PROBE)?);
+                Some((probe, Ranking::new(order.clone())))
+            }
+            Err(_) => None,
+        };
         let table = NodeTable::new(memory, code.paths.clone(), code.strings.len());
         let (owner, throws, writes_nodes) = (code.owner, code.throws.clone(), code.writes_nodes);
-        Ok(Self { store, run, top, cause, table, owner, throws, writes_nodes, memory, asked: None })
-    }
-
-    /// Asks the whole-list function. Nothing where what it returned is for Boa to say.
-    pub(in super::super) fn balance(
-        &mut self,
-        (compiler, code): (&ModuleCompiler, &CompiledCode),
-        occasion: Occasion<'_>,
-        candidates: &[Candidate],
-        limits: &ScriptLimits,
-    ) -> Result<Option<ReturnedValue>, Unanswered> {
-        let Some(asked) = occasion.scene.asked else { return Err(Unanswered::Bailed(BailCause::Throws)) };
-        if candidates.iter().any(|candidate| candidate.overlay.is_some()) {
-            return Err(Unanswered::Bailed(BailCause::Kind));
-        }
-        let cluster = occasion.scene.cluster;
-        self.tell(compiler, cluster)?;
-        let texts = self.store.data().strings.len();
-        let given = Some((candidates, self.owner));
-        let end = self.table.ask(&mut self.store, &asked, cluster, given)?;
-        self.store.data_mut().moment = Some(asked.moment.clone());
-        self.store.data_mut().most_lines = occasion.log_lines;
-        let dice = Dice::new(asked.seed, occasion.scene.step, "");
-        let request = value::object(super::paths::REQUEST, REQUEST_AT);
-        let said = self.enter((compiler, code), (request, 0), Some(dice), end);
-        let returned = said.map(|bits| self.returned(bits, candidates, cluster, limits));
-        self.store.data_mut().strings.truncate(texts);
-        returned
+        let (plain, asked) = (None, None);
+        Ok(Self { store, run, ranked, plain, top, cause, table, owner, throws, writes_nodes, memory, asked })
     }
 
     /// Takes the lines that the last call logged.
@@ -259,7 +233,8 @@ impl Machine {
         let SecondArgument { value, texts, end } = self.second(compiler, occasion, argument)?;
         let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, node.id()));
         let row = row.map_err(|_too_many| Full)?;
-        let said = self.enter((compiler, code), (value::object(NODE, row), value), dice, end);
+        let run = self.run.clone();
+        let said = self.enter((compiler, code), &run, (value::object(NODE, row), value), dice, end);
         let said = said.map(|bits| self.said(bits));
         self.store.data_mut().strings.truncate(texts);
         said
@@ -282,14 +257,14 @@ impl Machine {
             return Ok(0);
         }
         let SecondArgument { value, texts, end } = self.second(compiler, occasion, argument)?;
-        let mut answered = 0;
+        let (run, mut answered) = (self.run.clone(), 0);
         for slot in slots {
             let Ok(row) = u32::try_from(slot.index()) else { break };
             if occasion.scene.cluster.node(*slot).is_none() {
                 break;
             }
             // Without dice, a function that rolls them gives up here.
-            let said = self.enter((compiler, code), (value::object(NODE, row), value), None, end);
+            let said = self.enter((compiler, code), &run, (value::object(NODE, row), value), None, end);
             let is_rejected = match said {
                 Ok(bits) => !self.said(bits).keeps && self.store.data().lines.is_empty(),
                 Err(Unanswered::Passed(PassedLimit::Time(Overtime::Step), place)) => {
@@ -333,7 +308,7 @@ impl Machine {
 
     /// Tells the table what has changed. Where that is much, it is work of the engine's own: the script's clock stands
     /// still meanwhile.
-    fn tell(&mut self, compiler: &ModuleCompiler, cluster: &Cluster) -> Result<bool, Full> {
+    pub(super) fn tell(&mut self, compiler: &ModuleCompiler, cluster: &Cluster) -> Result<bool, Full> {
         if self.table.is_near(&self.store, cluster) {
             return self.table.tell(&mut self.store, cluster);
         }
@@ -369,10 +344,11 @@ impl Machine {
         })
     }
 
-    /// Runs the function.
-    fn enter(
+    /// Runs the function `run` of the module.
+    pub(super) fn enter(
         &mut self,
         (compiler, code): (&ModuleCompiler, &CompiledCode),
+        run: &Entry,
         (first, second): (u64, u64),
         dice: Option<Dice>,
         end: u32,
@@ -386,7 +362,7 @@ impl Machine {
             self.store.set_epoch_deadline(1);
             let _set = self.top.set(&mut self.store, WasmVal::I32(end.next_multiple_of(8) as i32));
             let _set = self.cause.set(&mut self.store, WasmVal::I32(0));
-            let said = match &self.run {
+            let said = match run {
                 Entry::One(run) => run.call(&mut self.store, first as i64),
                 Entry::Two(run) => run.call(&mut self.store, (first as i64, second as i64)),
             };
@@ -414,59 +390,17 @@ impl Machine {
         Err(Unanswered::Bailed(BailCause::Kind))
     }
 
-    fn text(&self, number: u32) -> Option<&str> {
+    pub(super) fn text(&self, number: u32) -> Option<&str> {
         self.store.data().strings.get(number).map(|text| &**text)
     }
 
-    fn is_truthy(&self, kind: Kind) -> bool {
+    pub(super) fn is_truthy(&self, kind: Kind) -> bool {
         match kind {
             Kind::Undefined | Kind::Null | Kind::Unknown => false,
             Kind::Flag(flag) => flag,
             Kind::Number(number) => number != 0.0 && !number.is_nan(),
             Kind::Text(number) => self.text(number).is_some_and(|text| !text.is_empty()),
             Kind::List(_) | Kind::Object(..) | Kind::Dictionary(_) => true,
-        }
-    }
-
-    fn returned(
-        &self,
-        bits: u64,
-        candidates: &[Candidate],
-        cluster: &Cluster,
-        limits: &ScriptLimits,
-    ) -> Option<ReturnedValue> {
-        let kind = kind(bits);
-        if kind == Kind::Unknown {
-            return None;
-        }
-        if !self.is_truthy(kind) {
-            return Some(ReturnedValue::Falsy);
-        }
-        match kind {
-            Kind::Text(number) => Some(ReturnedValue::Id(limits.cut(self.text(number)?))),
-            Kind::Object(NODE, row) => {
-                let node = cluster.node(cluster.slot(row as usize)?)?;
-                Some(ReturnedValue::Node(limits.cut(node.id())))
-            }
-            Kind::List(list) => {
-                let items = read_list(self.memory, &self.store, list)?;
-                // What was written into them goes along with them, as Boa tells.
-                let is_node = |bits: &u64| matches!(value::kind(*bits), Kind::Object(NODE, _));
-                if self.writes_nodes && items.iter().any(is_node) {
-                    return None;
-                }
-                if items.len() > limits.returned_elements {
-                    return None;
-                }
-                let places = Places::of(candidates);
-                let element = |bits: u64| match value::kind(bits) {
-                    Kind::Text(number) => Some(Element::Id(limits.cut(self.text(number)?))),
-                    Kind::Object(NODE, row) => places.find(cluster.slot(row as usize)?).map(Element::Given),
-                    _ => None,
-                };
-                items.into_iter().map(element).collect::<Option<_>>().map(ReturnedValue::List)
-            }
-            _ => None,
         }
     }
 

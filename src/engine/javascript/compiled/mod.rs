@@ -5,6 +5,7 @@
 //! `emit` writes a module of that, `table` keeps the nodes in the module's memory, `machine` asks it, and `tiered_run`
 //! beside this folder decides between the tiers. docs/src/internals/compiled.md has the whole.
 
+mod best;
 mod cells;
 mod dates;
 mod dictionary;
@@ -26,7 +27,9 @@ mod text_memo;
 mod texts;
 mod thrown;
 mod tier;
+mod unanswered;
 mod value;
+mod whole_list;
 
 #[cfg(test)]
 mod tests;
@@ -35,3 +38,4 @@ pub(super) use emit::MAX_LIST_ELEMENTS;
 pub(super) use ir::BailCause;
 pub(super) use machine::{ModuleCompiler, Occasion, PassedLimit, Unanswered};
 pub(super) use tier::{Compiled, Tier, Tiers};
+pub(super) use whole_list::Scope;

@@ -258,6 +258,26 @@ impl NodeTable {
         Ok(end)
     }
 
+    /// Writes the list of `candidate` alone into the request's record, of which nothing else is read. Returns where a
+    /// call may make what it likes.
+    ///
+    /// # Errors
+    /// Where there is no room.
+    pub(super) fn show(
+        &mut self,
+        store: &mut Store<Surroundings>,
+        candidate: &Candidate,
+        owner: Owner,
+    ) -> Result<u32, Full> {
+        let (list, end) = self.list(store, std::slice::from_ref(candidate), owner)?;
+        for (place, (_, source)) in (0..).zip(&self.request) {
+            if matches!(source, RequestSource::Nodes) {
+                put(store, self.memory, REQUEST_AT + 8 * place, &value::list(list).to_le_bytes())?;
+            }
+        }
+        Ok(end.max(self.end))
+    }
+
     /// Writes the list of `candidates`: where it is, and what comes behind it.
     fn list(
         &mut self,

@@ -145,6 +145,11 @@ impl Tier {
         }
     }
 
+    /// Whether it is compiled and answers from an index.
+    pub(in super::super) fn is_indexed(&self) -> bool {
+        self.active().is_some_and(Compiled::keeps_best)
+    }
+
     /// Why Boa runs it, where Boa does.
     pub(in super::super) fn interpreted(&self) -> Option<String> {
         match self {
@@ -231,6 +236,11 @@ impl Compiled {
         self.lines.take()
     }
 
+    /// Whether the last call logged these lines.
+    pub(in super::super) fn has_lines(&self, lines: &[(LogLevel, Rc<str>)]) -> bool {
+        *self.lines.borrow() == lines
+    }
+
     /// Where errors of the place with this number stand; nothing where Boa was not asked yet.
     pub(in super::super) fn thrown_at(&self, place: usize) -> Option<Option<Position>> {
         self.thrown.borrow().get(&place).cloned()
@@ -283,6 +293,23 @@ impl Compiled {
     fn retire(&self, why: String) {
         self.retired.replace(Some(why));
         self.machine.replace(None);
+    }
+
+    /// Whether it answers from an index of the nodes, of which it keeps the best.
+    pub(in super::super) fn keeps_best(&self) -> bool {
+        self.code.keeps_best()
+    }
+
+    /// Why it does not.
+    #[cfg(test)]
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        self.code.refusal()
+    }
+
+    /// How often a node was looked at for the index, and how often this said which one is best.
+    #[cfg(test)]
+    pub(super) fn ranked(&self) -> Option<(u64, u64)> {
+        Some(self.machine.borrow().as_ref()?.ranked.as_ref()?.1.counts())
     }
 
     /// Why it gave up, and how often.

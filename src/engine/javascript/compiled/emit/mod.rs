@@ -53,6 +53,8 @@ pub(super) const SORT: &str = "sort";
 pub(super) const SORT_BY: &str = "sortby";
 /// Comparators are exported under this name and their number.
 pub(super) const ORDER_OF: &str = "order";
+/// The function that says of one node how good it is.
+pub(super) const PROBE: &str = "probe";
 
 const I32: ValType = ValType::I32;
 const I64: ValType = ValType::I64;
@@ -133,8 +135,8 @@ pub(super) struct LoopSpan {
     pub(super) place: (u32, u32),
 }
 
-/// The module of `lowered`.
-pub(super) fn module(lowered: &Lowered) -> EmittedModule {
+/// The module of `lowered`, with the function `probe` beside it where there is one.
+pub(super) fn module(lowered: &Lowered, probe: Option<&Lowered>) -> EmittedModule {
     let mut types = TypeSection::new();
     let mut functions = FunctionSection::new();
     let mut imports = ImportSection::new();
@@ -177,6 +179,10 @@ pub(super) fn module(lowered: &Lowered) -> EmittedModule {
         waiting.extend(more);
         orders += 1;
     }
+    if let Some(probe) = probe {
+        functions.function(signature(&vec![I64; probe.parameters], &[I64]));
+        code.function(&Emitter::function(probe).0);
+    }
     let mut memories = MemorySection::new();
     let (minimum, maximum) = (MIN_PAGES, Some(MAX_PAGES));
     memories.memory(MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2: None });
@@ -188,6 +194,9 @@ pub(super) fn module(lowered: &Lowered) -> EmittedModule {
     exports.export("run", ExportKind::Func, run);
     for order in 0..orders as u32 {
         exports.export(&format!("{ORDER_OF}{order}"), ExportKind::Func, run + 1 + order);
+    }
+    if probe.is_some() {
+        exports.export(PROBE, ExportKind::Func, functions.len() - 1 + IMPORTS);
     }
     exports.export("memory", ExportKind::Memory, 0);
     exports.export("top", ExportKind::Global, TOP);

@@ -14,6 +14,7 @@ mod functions;
 mod iterables;
 mod lists;
 mod loops;
+mod lowered;
 mod members;
 mod names;
 mod numbers;
@@ -42,6 +43,7 @@ use super::strings::Strings;
 use super::thrown::ThrowPlace;
 use super::value;
 pub(super) use functions::has_quiet_top;
+pub(super) use lowered::Lowered;
 pub(super) use members::is_inherited;
 use names::{Scope, ScopeId};
 
@@ -62,33 +64,6 @@ pub(in super::super) struct Uncompiled {
 }
 
 type Res<T> = Result<T, Uncompiled>;
-
-/// A function in the intermediate form.
-pub(super) struct Lowered {
-    /// The variables that it is given its arguments in.
-    pub(super) parameters: usize,
-    pub(super) body: Vec<St>,
-    pub(super) result: Ex,
-    pub(super) kinds: Kinds,
-    pub(super) paths: Paths,
-    /// Whether it may change the list of nodes that it is given.
-    pub(super) writes_lists: bool,
-    /// The patterns that it matches texts with, source and flags, by number.
-    pub(super) patterns: Vec<(String, String)>,
-    /// The places at which it throws, by number.
-    pub(super) throws: Vec<ThrowPlace>,
-    /// How many members it writes into nodes.
-    pub(super) written: usize,
-    /// Where each label was made in the source, line and column; the first one is number 1.
-    label_places: Vec<(u32, u32)>,
-}
-
-impl Lowered {
-    /// The line and column that `label` stands for.
-    pub(super) fn place_of(&self, label: Label) -> Option<(u32, u32)> {
-        self.label_places.get(label.checked_sub(1)?).copied()
-    }
-}
 
 /// Which function of a script is compiled.
 #[derive(Clone, Copy, Debug)]

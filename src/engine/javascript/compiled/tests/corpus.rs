@@ -1,7 +1,7 @@
 //! Scripts as administrators write them: which of them are compiled, and that both tiers say the same of them.
 
 use super::world::{TestDice, TestWorld};
-use super::{Tally, engine, load};
+use super::{Tally, Tier, engine, load};
 
 /// Scripts of the repository that are written out elsewhere.
 const SHIPPED: [(&str, &str); 15] = [
@@ -35,7 +35,8 @@ fn what_administrators_write_says_the_same_in_both_tiers() {
     for (name, text) in corpus() {
         let program = load(&engines[1], text);
         for (function, tier) in program.compiled().unwrap().1.each() {
-            println!("{name} {function}: {:?}", tier.interpreted());
+            let why = if let Tier::Compiled(compiled) = tier { compiled.refusal() } else { Some("interpreted") };
+            println!("{name} {function}: {:?}, indexed: {why:?}", tier.interpreted());
         }
         for seed in 0..3 {
             odd.compare(text, &engines, &mut TestDice::new(seed), 12);

@@ -1,6 +1,7 @@
 //! Both tiers say the same: of scripts as administrators write them, and of scripts that nobody would write.
 #![expect(clippy::print_stdout, reason = "how much was covered is worth a look")]
 
+mod best;
 mod corpus;
 mod further;
 mod generator;
@@ -46,6 +47,9 @@ struct Tally {
     scripts: usize,
     compiled: usize,
     pairs: u64,
+    /// How many scripts keep the best node, and how often they were run over that one alone.
+    indexed: usize,
+    from_index: u64,
     calls: u64,
     bails: u64,
     causes: BTreeMap<BailCause, u64>,
@@ -87,6 +91,8 @@ impl Tally {
                     *self.causes.entry(cause).or_default() += count;
                 }
                 (self.calls, self.bails, is_compiled) = (self.calls + calls, self.bails + bails, true);
+                self.indexed += usize::from(compiled.keeps_best());
+                self.from_index += compiled.ranked().map_or(0, |(_, answers)| answers);
             }
         }
         self.compiled += usize::from(is_compiled);

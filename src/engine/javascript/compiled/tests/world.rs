@@ -1,5 +1,6 @@
 //! Random clusters and requests, with whatever may stand in a field, and what both tiers say of them.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -50,6 +51,8 @@ pub(super) struct TestWorld {
     reservations: usize,
     /// Whether documents are as agents and administrators write them.
     is_tame: bool,
+    /// The candidates, which stay the same list for as long as these are the same nodes.
+    candidates: RefCell<Arc<[Candidate]>>,
 }
 
 /// One call of a function.
@@ -85,7 +88,8 @@ impl TestWorld {
     }
 
     fn of(dice: &mut TestDice, is_tame: bool) -> Self {
-        let mut world = Self { cluster: Cluster::default(), now_ms: 1_790_000_000_000, reservations: 0, is_tame };
+        let (cluster, candidates) = (Cluster::default(), RefCell::new(Arc::from([])));
+        let mut world = Self { cluster, now_ms: 1_790_000_000_000, reservations: 0, is_tame, candidates };
         for _ in 0..dice.below(14) {
             world.report(dice);
         }
@@ -173,13 +177,22 @@ impl TestWorld {
             .collect()
     }
 
+    fn candidates(&self) -> Arc<[Candidate]> {
+        let now: Vec<_> = self.cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
+        let mut kept = self.candidates.borrow_mut();
+        if kept[..] != now[..] {
+            *kept = now.into();
+        }
+        Arc::clone(&kept)
+    }
+
     /// What `script` says.
     pub(super) fn ask(&self, script: &dyn Script, request: &Request, asking: &Asking) -> Heard {
         let moment = Moment::at(self.now_ms, &TimeZone::UTC);
         let asked =
             ScriptRequest { request, passes_jwt: false, moment: &moment, seed: self.now_ms as u64, sequence: 3 };
         let log = LogBook::new(ScriptLimits::default());
-        let candidates: Vec<_> = self.cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
+        let candidates = self.candidates();
         let is_pure = matches!(asking, Asking::Node(_, Arity::Node, _));
         let scene = CallContext { cluster: &self.cluster, asked: (!is_pure).then_some(asked), step: 1, log: &log };
         let argument = if is_pure { Argument::Nothing } else { Argument::Request };

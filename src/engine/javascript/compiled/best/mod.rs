@@ -1,0 +1,62 @@
+//! Functions of the whole list that keep the best node: which they are, and how that node is found without a look at
+//! every one.
+//!
+//! A function that walks the list once, keeps an element by the order of a figure, and uses nothing else of the list but
+//! whether it is empty, says the same of the whole list as of the list of that one element. `program` recognises such
+//! functions in their intermediate form and makes of each a second one, its *probe*, which says of one node how good it
+//! is; `ranking` keeps the nodes in that order as they change. The function itself runs as it is, over a list of one.
+//!
+//! Rejected: to translate such functions into filters and scores of one node, for which all that comes after the loop
+//! would have to be understood.
+
+mod flatten;
+mod follow;
+mod pass;
+mod program;
+mod ranking;
+mod rule;
+mod symbols;
+mod uses;
+
+use super::host_calls::HostCall;
+use super::lower::Lowered;
+
+pub(super) use program::recognise;
+pub(super) use ranking::Ranking;
+
+/// Why a function is not recognised, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal(pub(super) &'static str);
+
+type Res<T> = Result<T, Refusal>;
+
+/// Which figures are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyOrder {
+    LeastFirst,
+    MostFirst,
+}
+
+/// A function that keeps the best node of its list.
+pub(super) struct BestOf {
+    /// The probe: of a list of one node, the list of its marks. Each filter that the node passes is a mark, and then come
+    /// the figures by which nodes are compared, where the node can be kept.
+    pub(super) probe: Lowered,
+    pub(super) order: NodeOrder,
+}
+
+/// How nodes are ordered by their marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NodeOrder {
+    /// How many filters come first.
+    pub(super) filters: usize,
+    pub(super) keys: Vec<KeyOrder>,
+    /// Whether the last one of equals is kept.
+    pub(super) last_wins: bool,
+}
+
+/// Whether `call` comes to the same at any time and for any request.
+fn is_timeless(call: HostCall) -> bool {
+    use HostCall as H;
+    call.is_pure() && !matches!(call, H::Now | H::Hour | H::Minute | H::Weekday | H::DatePart)
+}
