@@ -26,7 +26,11 @@ use world::{TestDice, TestWorld};
 
 /// An engine that compiles, or one that does not.
 fn engine(compiles: bool) -> JavaScript {
-    let verify_every = if compiles { u32::MAX } else { 0 };
+    verified(if compiles { u32::MAX } else { 0 })
+}
+
+/// An engine that compares one answer in so many.
+fn verified(verify_every: u32) -> JavaScript {
     let limits = ScriptLimits { verify_every, ..ScriptLimits::default() };
     JavaScript::new(&Settings { limits, zone: TimeZone::UTC, alarm: Rc::new(Silent) })
 }
