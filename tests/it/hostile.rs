@@ -111,7 +111,7 @@ async fn a_loop_in_compiled_code_costs_no_worker() {
 /// Recursion is the interpreter's, which counts the calls that are within each other.
 #[tokio::test]
 async fn recursion_costs_no_worker() {
-    let mut site = Site::start_patient(Case::read(&[RECURSION])).await;
+    let mut site = Site::start_untimed(Case::read(&[RECURSION])).await;
     site.ask_everything().await;
     assert_eq!(site.worker_deaths(), 0, "{}", site.log());
     site.stop().await;

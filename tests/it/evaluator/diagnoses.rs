@@ -210,6 +210,18 @@ impl StepObserver for Diary {
     }
 }
 
+/// An evaluator of `set`, and the diary of what it tells; `loading` is told of each step.
+fn observed(set: &ChainSet, loading: &mut dyn FnMut(&Arc<str>)) -> (Evaluator, Diary) {
+    let diary = Diary::default();
+    let senses = EvaluatorHost {
+        stopwatch: Box::new(Ticking::default()),
+        witness: Box::new(diary.clone()),
+        alarm: Rc::new(Silent),
+    };
+    let evaluator = Evaluator::new(set, Arrangement::ById, senses, loading).unwrap_or_else(|e| panic!("{e:?}"));
+    (evaluator, diary)
+}
+
 #[test]
 fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
     let set = ChainSet::new(vec![start(vec![
@@ -217,15 +229,8 @@ fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
         js("filter.js", "function filter(node) { return true }"),
         builtin("round-robin"),
     ])]);
-    let (diary, mut loaded) = (Diary::default(), Vec::new());
-    let senses = EvaluatorHost {
-        stopwatch: Box::new(Ticking::default()),
-        witness: Box::new(diary.clone()),
-        alarm: Rc::new(Silent),
-    };
-    let mut loading = |step: &Arc<str>| loaded.push(step.to_string());
-    let mut evaluator =
-        Evaluator::new(&set, Arrangement::ById, senses, &mut loading).unwrap_or_else(|e| panic!("{e:?}"));
+    let mut loaded = Vec::new();
+    let (mut evaluator, diary) = observed(&set, &mut |step| loaded.push(step.to_string()));
     assert_eq!(loaded, ["pass.js", "filter.js", "builtin:round-robin"]);
     equal(2).into_iter().for_each(|node| evaluator.apply(report(node)));
     let decision = decided(evaluator.decide(&question("d", 1, json!({}))));
@@ -241,14 +246,7 @@ fn a_scan_tells_which_step_is_asked_about_which_node() {
         js("second.js", "function filter(node, request) { return request.sequence > 0 && node.id !== 'n1' }"),
         js("third.js", "function score(node) { return 1 }"),
     ])]);
-    let diary = Diary::default();
-    let senses = EvaluatorHost {
-        stopwatch: Box::new(Ticking::default()),
-        witness: Box::new(diary.clone()),
-        alarm: Rc::new(Silent),
-    };
-    let mut evaluator =
-        Evaluator::new(&set, Arrangement::ById, senses, &mut |_step| {}).unwrap_or_else(|e| panic!("{e:?}"));
+    let (mut evaluator, diary) = observed(&set, &mut |_step| {});
     equal(3).into_iter().for_each(|node| evaluator.apply(report(node)));
     let decision = decided(evaluator.decide(&question("d", 1, json!({}))));
     let told = diary.0.borrow().join(", ");
@@ -267,14 +265,7 @@ fn nodes_that_a_filter_leaves_out_one_after_another_are_left_out_together() {
     const FILTER: &str = "function filter(node, request) { return node.metadata.users.includes(request.user.login) }\n\
                           function score(node) { return 1 }";
     let set = ChainSet::new(vec![start(vec![js("users.js", FILTER)])]);
-    let diary = Diary::default();
-    let senses = EvaluatorHost {
-        stopwatch: Box::new(Ticking::default()),
-        witness: Box::new(diary.clone()),
-        alarm: Rc::new(Silent),
-    };
-    let mut evaluator =
-        Evaluator::new(&set, Arrangement::ById, senses, &mut |_step| {}).unwrap_or_else(|e| panic!("{e:?}"));
+    let (mut evaluator, diary) = observed(&set, &mut |_step| {});
     for number in 0..300 {
         let users = if number == 299 { "ann" } else { "bob" };
         let node = json!({"id": format!("n{number:03}"), "metadata": {"users": [users]}, "nodeData": {"sessions": []}});
