@@ -1,6 +1,7 @@
-//! Asks a function of the whole list: about all candidates, or about the best of them alone where it keeps no other one.
+//! Runs a function of the whole list: over all candidates, or, where the function keeps the best node, over that node
+//! alone.
 //!
-//! Which one is best the function's probe says, of which only nodes that changed are asked.
+//! The function's probe returns the figures by which the best node is found, and is run for changed nodes alone.
 
 use std::sync::Arc;
 
@@ -16,17 +17,18 @@ use super::paths::{NODE, REQUEST};
 use super::table::REQUEST_AT;
 use super::value::{self, Kind, kind};
 
-/// So many nodes are looked at for one request at most: until all were, the function runs over all of them.
+/// The most nodes that the probe is run for in a request. Until the probe has run for all nodes, the function runs over
+/// the whole list.
 const MOST_LOOKS: usize = 1024;
-/// So many looks take no time of which anybody would know.
+/// The number of runs of the probe up to which their time counts as the function's; more are the engine's own work.
 const FEW_LOOKS: usize = 16;
 
 /// Which candidates a whole-list function is run over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Scope {
-    /// All of them.
+    /// All candidates.
     All,
-    /// The best one alone, where the function keeps no other one.
+    /// The best candidate alone, where the function keeps the best candidate.
     Best,
 }
 

@@ -1,10 +1,10 @@
-//! Steps in their order: what is written within an expression that is evaluated first is written before it.
+//! Moves steps out of expressions: steps that an expression evaluates first are written before the expression.
 //!
-//! `return input.nodes.reduce(…).id` has its loop deep in an expression; flat, it is a step of the function.
+//! `return input.nodes.reduce(…).id` has a loop deep in an expression; flat, the loop is a step of the function.
 
 use super::super::ir::{Ex, Piece, St, walk_ex};
 
-/// The same steps, with what expressions begin with before them.
+/// Returns `steps` with the steps that expressions begin with moved before these expressions.
 pub(super) fn flat(steps: &[St]) -> Vec<St> {
     let mut out = Vec::with_capacity(steps.len());
     steps.iter().for_each(|step| flatten(step, &mut out));
@@ -50,7 +50,7 @@ fn sets(value: &Ex, list: &Ex) -> bool {
     found
 }
 
-/// `ex` without the steps that it begins with, which come to `out`.
+/// Returns `ex` without the steps that `ex` begins with; these are added to `out`.
 pub(super) fn lift(ex: &Ex, out: &mut Vec<St>) -> Ex {
     match ex {
         Ex::Do(steps, result) => {

@@ -1,5 +1,5 @@
-//! Steps of a pass that are followed as a whole, with all their branches and loops: a variable of which two values meet
-//! becomes a symbol of its own, and one that is not set on every way cannot be read.
+//! Follows steps of a pass as a whole, with all branches and loops: where two values of a variable meet, the variable
+//! gets a new symbol, and a variable that is not set on every way cannot be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

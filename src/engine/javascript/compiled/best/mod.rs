@@ -1,10 +1,10 @@
-//! Functions of the whole list that keep the best node: which they are, and how that node is found without a look at
-//! every one.
+//! Recognises functions of the whole list that keep the best node, and finds that node without a look at all nodes.
 //!
 //! A function that walks the list once, keeps an element by the order of a figure, and uses nothing else of the list but
-//! whether it is empty, says the same of the whole list as of the list of that one element. `program` recognises such
-//! functions in their intermediate form and makes of each a second one, its *probe*, which says of one node how good it
-//! is; `ranking` keeps the nodes in that order as they change. The function itself runs as it is, over a list of one.
+//! whether the list is empty, says the same of the whole list as of the list of that single element. `program`
+//! recognises such functions in their intermediate form, and makes a second function for each: the *probe*, which
+//! returns the figures of a single node. `ranking` keeps the nodes in the order of these figures as nodes change. The
+//! function itself runs unchanged, over a list of a single node.
 //!
 //! Rejected: to translate such functions into filters and scores of one node, for which all that comes after the loop
 //! would have to be understood.

@@ -1,8 +1,8 @@
-//! One pass of a loop over the nodes, followed with symbols: the ways through it, each with its conditions and with what
-//! the variables are at its end.
+//! Follows a pass of a loop over the nodes with symbols for the values, and finds the ways through the pass: each with
+//! the conditions that lead there, and with the values of the variables at the end.
 //!
-//! Only what concerns the best so far divides a pass into ways, and what leaves it early. All other branches and loops
-//! are followed as a whole; a variable of which two values meet becomes a symbol of its own.
+//! A pass is divided into ways by conditions on the best node so far, and by steps that leave the pass early. All other
+//! branches and loops are followed as a whole; where two values of a variable meet, the variable gets a new symbol.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,18 +93,7 @@ impl Pass<'_> {
             return Err(Refusal("so much in a loop"));
         }
         match step {
-            St::Set(local, value) => {
-                let value = self.value(value, &mut way.values)?;
-                Ok(self
-                    .choices(value, way)?
-                    .into_iter()
-                    .map(|(value, mut way)| {
-                        way.events.push(value.clone());
-                        way.values.insert(*local, value);
-                        way
-                    })
-                    .collect())
-            }
+            St::Set(local, value) => self.set(*local, value, way),
             St::Eval(Ex::Host(HostCall::Throw, parts)) => {
                 for part in parts {
                     let part = self.value(part, &mut way.values)?;
@@ -126,16 +115,7 @@ impl Pass<'_> {
                 way.flow = Flow::To(*label);
                 Ok(vec![way])
             }
-            St::Push(list, item) => {
-                let list = self.value(list, &mut way.values)?;
-                let item = self.value(item, &mut way.values)?;
-                match Symbol::of(&list) {
-                    Some(Symbol::Address(list)) if item == Symbol::Item.ex() => way.pushed.push(list),
-                    Some(Symbol::Fresh(_)) => way.events.push(item),
-                    _ => return Err(Refusal("a list that grows")),
-                }
-                Ok(vec![way])
-            }
+            St::Push(list, item) => self.push(list, item, way),
             St::If(..) | St::Block(..) | St::Loop(..) if self.is_whole(step) => {
                 self.follow(std::slice::from_ref(step), &mut way.values)?;
                 let event = self.opaque();
@@ -161,6 +141,31 @@ impl Pass<'_> {
             }
             _ => Err(Refusal("a step that changes something")),
         }
+    }
+
+    /// The ways on which the variable `local` is set to `value`.
+    fn set(&mut self, local: Local, value: &Ex, mut way: Way) -> Res<Vec<Way>> {
+        let value = self.value(value, &mut way.values)?;
+        let mut ways = Vec::new();
+        for (value, mut way) in self.choices(value, way)? {
+            way.events.push(value.clone());
+            way.values.insert(local, value);
+            ways.push(way);
+        }
+        Ok(ways)
+    }
+
+    /// The way on which `item` is added to `list`: the element to a list that the loop makes, or anything to a list of the
+    /// pass itself.
+    fn push(&mut self, list: &Ex, item: &Ex, mut way: Way) -> Res<Vec<Way>> {
+        let list = self.value(list, &mut way.values)?;
+        let item = self.value(item, &mut way.values)?;
+        match Symbol::of(&list) {
+            Some(Symbol::Address(list)) if item == Symbol::Item.ex() => way.pushed.push(list),
+            Some(Symbol::Fresh(_)) => way.events.push(item),
+            _ => return Err(Refusal("a list that grows")),
+        }
+        Ok(vec![way])
     }
 
     /// The ways of a value that is chosen by the best so far.

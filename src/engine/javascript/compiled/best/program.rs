@@ -1,8 +1,9 @@
 //! Recognises functions that keep the best node, and makes their probes.
 //!
-//! The steps of a function are walked from its beginning. What holds the same for every request is kept for the probe,
-//! and what a request decides is left out of it. The list may be looked at for whether it is empty, and walked by filters
-//! that make another list, at last by one loop that keeps an element, or by one sort of which the first element is used.
+//! The steps of a function are walked from the beginning. Steps that do the same for every request are kept for the
+//! probe; steps that depend on the request are left out of the probe. The function may ask whether the list is empty,
+//! and may walk the list by filters that make another list. The last walk is a loop that keeps an element, or a sort of
+//! which the first element is used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,10 +19,10 @@ pub(super) const MAX_KEYS: usize = 4;
 /// More filters than these are not followed.
 const MAX_FILTERS: usize = 8;
 
-/// The function `lowered` as one that keeps the best node.
+/// Recognises `lowered` as a function that keeps the best node.
 ///
 /// # Errors
-/// Why it is none.
+/// The first construct for which the function is not recognised.
 pub(in super::super) fn recognise(lowered: &Lowered) -> Res<BestOf> {
     if lowered.written > 0 || lowered.parameters != 1 {
         return Err(Refusal("members written into nodes"));

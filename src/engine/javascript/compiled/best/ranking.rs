@@ -80,8 +80,8 @@ impl Ranking {
         Self { order, list, other, told, places, due, standings, winners, looked_at: 0, answers: Cell::new(0) }
     }
 
-    /// Notes what has changed in `cluster`. Returns whether nodes are kept in the order of `list`: of one that is asked
-    /// about once they are not, because to put them in order takes longer than to run the function.
+    /// Notes the changes of `cluster`. Returns whether nodes are kept in the order of `list`; a list that is asked about
+    /// for the first time is not, because to put the nodes in order takes longer than to run the function.
     pub(in super::super) fn tell(&mut self, cluster: &Cluster, list: &Arc<[Candidate]>) -> bool {
         let is = |own: &Option<Arc<[Candidate]>>| own.as_ref().is_some_and(|own| Arc::ptr_eq(own, list));
         if !is(&self.list) {
@@ -163,8 +163,8 @@ impl Ranking {
         }
     }
 
-    /// The node that the function keeps, or one that it does not keep where it keeps none. Nothing where that is not
-    /// certain.
+    /// Returns the node that the function keeps; where the function keeps no node, some node of the list. `None` where
+    /// the node is not certain.
     pub(in super::super) fn best(&self) -> Option<&Candidate> {
         let top = *self.winners.get(1)? as usize;
         match self.standings.get(top)? {
@@ -201,7 +201,8 @@ impl Ranking {
     }
 }
 
-/// Whether the one is better than the other. What is odd comes first, because it spoils the order.
+/// Compares two standings, the better one first. [`Standing::Odd`] comes before all others, because an odd node may
+/// spoil the order.
 fn compare(own: &Standing, other: &Standing) -> Ordering {
     use Standing::{Kept, Lost, Odd};
     match (own, other) {

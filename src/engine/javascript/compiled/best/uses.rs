@@ -1,4 +1,4 @@
-//! What a function that keeps the best node may do with its lists beside: ask whether they are empty.
+//! Checks that a function which keeps the best node asks of the lists nothing else but whether they are empty.
 
 use super::super::ir::{Binary, Ex, Local, St, Unary};
 use super::program::Program;

@@ -97,6 +97,30 @@ const EPILOGUES: [&str; 12] = [
     "return input.nodes[0] && best ? best.id : null;",
 ];
 
+/// The order the other way round, and a comparison of the node's figure with the best one's in one of several forms.
+fn comparison(dice: &mut TestDice, (own, order, others): (&str, &str, &str)) -> (&'static str, String) {
+    let turned = match order {
+        "<" => ">",
+        ">" => "<",
+        "<=" => ">=",
+        _ => "<=",
+    };
+    let better = match dice.below(4) {
+        0 => format!("{others} {turned} {own}"),
+        1 => format!(
+            "!({own} {} {others})",
+            match order {
+                "<" => ">=",
+                ">" => "<=",
+                "<=" => ">",
+                _ => "<",
+            }
+        ),
+        _ => format!("{own} {order} {others}"),
+    };
+    (turned, better)
+}
+
 /// A script that keeps a node, more or less.
 fn script(dice: &mut TestDice) -> String {
     let (key, order) = (dice.pick(&KEYS), dice.pick(&["<", "<", "<", ">", ">", "<=", ">="]));
@@ -128,25 +152,7 @@ fn script(dice: &mut TestDice) -> String {
     let both = if dice.one_in(4) { format!("{} && ", of(condition, "s")) } else { String::new() };
     let (own, others) = (of(key, "s"), of(key, "best"));
     let none = dice.pick(&["best === null", "!best", "best == null"]);
-    let turned = match order {
-        "<" => ">",
-        ">" => "<",
-        "<=" => ">=",
-        _ => "<=",
-    };
-    let better = match dice.below(4) {
-        0 => format!("{others} {turned} {own}"),
-        1 => format!(
-            "!({own} {} {others})",
-            match order {
-                "<" => ">=",
-                ">" => "<=",
-                "<=" => ">",
-                _ => "<",
-            }
-        ),
-        _ => format!("{own} {order} {others}"),
-    };
+    let (turned, better) = comparison(dice, (&own, order, &others));
     let body = match dice.below(5) {
         0 => format!("{skip} {trick} if ({none}) best = s; else if ({better}) best = s;"),
         1 => format!("{trick} {skip} if ({both}({none} || {better})) best = s;"),
