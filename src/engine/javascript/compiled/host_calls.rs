@@ -2,8 +2,8 @@
 
 use super::ir::Ty;
 
-/// Declares the functions in the order in which modules import them, each with the name there, the number of values that
-/// it takes, what it gives, and whether it always comes to the same and changes nothing.
+/// Declares the functions in the order in which modules import them, each with the name in the module, the number of
+/// parameters, the kind of the result, and whether the function is pure.
 macro_rules! host_calls {
     ($($(#[$doc:meta])* $call:ident $name:literal $count:literal -> $result:ident, $is_pure:literal;)*) => {
         /// Functions of the host, of anything.
@@ -13,20 +13,20 @@ macro_rules! host_calls {
         }
 
         impl HostCall {
-            /// Every one, in the order in which modules import them.
+            /// Every function, in the order in which modules import the functions.
             pub(super) const ALL: [Self; [$($name),*].len()] = [$(Self::$call),*];
 
-            /// How many values it takes, and what it gives.
+            /// Returns the number of parameters, and the kind of the result.
             pub(super) fn signature(self) -> (usize, Ty) {
                 match self { $(Self::$call => ($count, Ty::$result),)* }
             }
 
-            /// Whether it always comes to the same and changes nothing.
+            /// Whether the result is the same for the same arguments, and nothing is changed.
             pub(super) fn is_pure(self) -> bool {
                 match self { $(Self::$call => $is_pure,)* }
             }
 
-            /// The name under which modules import it.
+            /// Returns the name under which modules import the function.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$call => $name,)* }
             }

@@ -145,7 +145,7 @@ impl Tier {
         }
     }
 
-    /// Whether it is compiled and answers from an index.
+    /// Whether the function is compiled and answered from an index.
     pub(in super::super) fn is_indexed(&self) -> bool {
         self.active().is_some_and(Compiled::keeps_best)
     }
@@ -295,18 +295,18 @@ impl Compiled {
         self.machine.replace(None);
     }
 
-    /// Whether it answers from an index of the nodes, of which it keeps the best.
+    /// Whether the function keeps the best node, which an index finds.
     pub(in super::super) fn keeps_best(&self) -> bool {
         self.code.keeps_best()
     }
 
-    /// Why it does not.
+    /// The reason why the function has no index.
     #[cfg(test)]
     pub(super) fn refusal(&self) -> Option<&'static str> {
         self.code.refusal()
     }
 
-    /// How often a node was looked at for the index, and how often this said which one is best.
+    /// The number of runs of the probe, and the number of best nodes that the index found.
     #[cfg(test)]
     pub(super) fn ranked(&self) -> Option<(u64, u64)> {
         Some(self.machine.borrow().as_ref()?.ranked.as_ref()?.1.counts())

@@ -155,8 +155,8 @@ impl Pass<'_> {
         Ok(ways)
     }
 
-    /// The way on which `item` is added to `list`: the element to a list that the loop makes, or anything to a list of the
-    /// pass itself.
+    /// The way on which `item` is added to `list`: the element to a list that the loop makes, or anything to a list of
+    /// the pass itself.
     fn push(&mut self, list: &Ex, item: &Ex, mut way: Way) -> Res<Vec<Way>> {
         let list = self.value(list, &mut way.values)?;
         let item = self.value(item, &mut way.values)?;

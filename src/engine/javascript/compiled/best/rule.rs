@@ -11,43 +11,43 @@ use super::pass::{Flow, Way};
 use super::symbols::{Folding, Symbol, has_symbol, mentions, truth_of};
 use super::{KeyOrder, Refusal, Res};
 
-/// What a loop keeps, and in which order its elements are better.
+/// The rule of a loop: the element that is kept, and the order by which elements are better.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) order: KeyOrder,
-    /// Whether the last one of equals is kept.
+    /// Whether of equal elements the last is kept.
     pub(super) last_wins: bool,
     /// The figure of the element that is kept, over the variables that the loop carries.
     pub(super) key: Ex,
-    /// How the loop's variables tell whether an element was put in their place.
+    /// The sign in the loop's variables that an element was kept.
     pub(super) kept: Kept,
 }
 
-/// How it is seen that an element was kept.
+/// The sign that an element was kept.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
-    /// There always is one.
+    /// None is needed: an element is always kept.
     Always,
-    /// This variable is an object then.
+    /// This variable holds an object.
     IsObject(Local),
-    /// The figure is another one than this then.
+    /// The figure differs from this number.
     Above(f64),
 }
 
-/// What variables hold before the loop; an expression over symbols.
+/// The values of variables before the loop, as expressions over symbols.
 pub(super) type Starts = BTreeMap<Local, Ex>;
 
-/// One way, seen with a certain best so far.
+/// A way through a pass, for a certain best element so far.
 #[derive(Debug)]
 struct Seen<'a> {
     way: &'a Way,
-    /// What was asked of the element alone.
+    /// The conditions on the element alone, with the answers.
     own: Vec<(Ex, bool)>,
-    /// What was asked about both, with the answer.
+    /// The comparison of the element with the best so far, with the answer.
     comparison: Option<(Comparison, bool)>,
 }
 
-/// A comparison of a figure of the element with one of the best so far.
+/// A comparison of a figure of the element with a figure of the best so far.
 #[derive(Clone, Debug, PartialEq)]
 struct Comparison {
     op: Binary,
@@ -60,14 +60,14 @@ struct Comparison {
     is_left: bool,
 }
 
-/// The rule that `ways` follow, where the loop's variables hold `starts` at first.
+/// Returns the rule that `ways` follow, where the loop's variables hold `starts` before the loop.
 pub(super) fn rule(ways: &[Way], starts: &Starts, folding: Folding<'_>) -> Res<Rule> {
     let puts = puts(ways, starts)?;
     let finding = Finding { ways, starts, folding, puts };
     finding.rule()
 }
 
-/// What every way that changes anything puts into the loop's variables.
+/// Returns the values that each way puts into the loop's variables, apart from ways that change nothing.
 fn puts(ways: &[Way], starts: &Starts) -> Res<Starts> {
     let mut puts: Option<Starts> = None;
     for way in ways {
@@ -151,7 +151,7 @@ impl<'a> Finding<'a> {
         Ok(Rule { order, last_wins, key: comparison.raw.clone(), kept })
     }
 
-    /// What the loop's variable `local` holds when another element was kept.
+    /// Returns the value of the loop's variable `local` after another element was kept.
     fn later(&self, local: Local) -> Option<Ex> {
         let before = |local: Local| (Symbol::of_local(local) == Some(Symbol::Item)).then(|| Symbol::Before.ex());
         let opaque = |local: Local| matches!(Symbol::of_local(local), Some(Symbol::Opaque(_)));
@@ -160,7 +160,7 @@ impl<'a> Finding<'a> {
         if mentions(put, opaque) { None } else { Some(self.folding.rebuild(put, &before)) }
     }
 
-    /// The ways that are there when the loop's variables hold what `held` says.
+    /// Returns the ways that can be taken while the loop's variables have the values of `held`.
     fn seen(&self, held: &dyn Fn(Local) -> Option<Ex>) -> Res<Vec<Seen<'a>>> {
         let mut all = Vec::new();
         'ways: for way in self.ways {
@@ -183,7 +183,7 @@ impl<'a> Finding<'a> {
         Ok(all)
     }
 
-    /// The comparison `asked`, which is `folded` with the variables' values.
+    /// Returns the comparison in the condition `asked`, which is `folded` with the values of the variables.
     fn comparison(&self, asked: &Ex, folded: &Ex) -> Res<Comparison> {
         let (Ex::Bin(op, left, right), Ex::Bin(_, own, other)) = (folded, asked) else {
             return Err(Refusal("a question about the best so far that is no comparison"));
@@ -208,7 +208,7 @@ impl<'a> Finding<'a> {
         Ok(Comparison { op: *op, item: (**item).clone(), other, raw: (**raw).clone(), is_left })
     }
 
-    /// Looks whether a loop that begins with the first element treats this one as all others.
+    /// Checks that a loop which begins with the first element treats that element as all others.
     fn check_first(&self, later: &[Seen<'_>], put: &[Vec<(Ex, bool)>], comparison: &Comparison) -> Res<()> {
         let is_place = |(asked, _): &&(Ex, bool)| has_symbol(asked, |symbol| symbol == Symbol::Place);
         let is_later = Ex::Bin(Binary::IntLess, Box::new(Ex::Int(0)), Box::new(Symbol::Place.ex()));
@@ -231,8 +231,8 @@ impl<'a> Finding<'a> {
         Ok(())
     }
 
-    /// Looks whether the loop takes the first element for what it takes later ones for. Returns how it is seen that there
-    /// is one.
+    /// Checks that the loop takes the first element under the conditions under which later elements are taken. Returns
+    /// the sign that an element was kept.
     fn check_start(
         &self,
         later: &[Seen<'_>],
@@ -272,8 +272,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Looks whether whatever is evaluated of an element when there is a best one was evaluated without one too: then no
-    /// element gives up that was looked at alone and did not.
+    /// Checks that each expression which is evaluated of an element beside a best element is evaluated without a best
+    /// element too: an element whose probe does not give up then gives up nowhere.
     fn check_covered(
         &self,
         later: &[Seen<'_>],
@@ -311,13 +311,13 @@ impl<'a> Finding<'a> {
         Ok(())
     }
 
-    /// What was evaluated of every element that was kept.
+    /// Returns the expressions that were evaluated of each element that was kept.
     fn figures<'b>(&'b self, comparison: &'b Comparison) -> impl Iterator<Item = &'b Ex> {
         self.puts.values().chain([&comparison.item])
     }
 
-    /// Whether evaluating `event` gives up nowhere where evaluating what is `covered` does not. What is asked of the best
-    /// so far was evaluated when that was put in its place, as far as it is part of its `figures`.
+    /// Whether evaluating `event` cannot give up where evaluating the `covered` expressions did not. Expressions of the
+    /// best so far were evaluated when that element was kept, where they are among the `figures`.
     fn is_covered(&self, event: &Ex, covered: &[Ex], figures: &[Ex]) -> bool {
         let is_about_best = mentions(event, |local| self.starts.contains_key(&local));
         let is_about_item = has_symbol(event, |symbol| matches!(symbol, Symbol::Item | Symbol::Opaque(_)));
@@ -340,7 +340,7 @@ impl<'a> Finding<'a> {
     }
 }
 
-/// What was asked of elements alone on these ways, in order.
+/// Returns the conditions on the element alone on these ways, in order.
 fn ways_of<'a>(seen: impl Iterator<Item = &'a Seen<'a>>) -> Vec<Vec<(Ex, bool)>> {
     let mut all: Vec<_> = Vec::new();
     for seen in seen {
@@ -352,7 +352,7 @@ fn ways_of<'a>(seen: impl Iterator<Item = &'a Seen<'a>>) -> Vec<Vec<(Ex, bool)>>
     all
 }
 
-/// Everything that is in `all`.
+/// Returns each expression of `all` with all expressions within.
 fn parts<'a>(all: impl IntoIterator<Item = &'a Ex>) -> Vec<Ex> {
     let mut parts = Vec::new();
     for ex in all {
@@ -372,8 +372,8 @@ fn is_order(op: Binary) -> bool {
 }
 
 impl Comparison {
-    /// The order in which elements are better, where the element is put there when the answer is `answer`; and whether
-    /// equals are put there too. That the figures are numbers is looked at when the code runs.
+    /// Returns the order by which elements are better, where the element is kept when the answer is `answer`; and
+    /// whether an equal element is kept too. Whether the figures are numbers is checked when the code runs.
     fn order(&self, answer: bool) -> Res<(KeyOrder, bool)> {
         use Binary as B;
         let (is_less, is_strict) = match self.op {

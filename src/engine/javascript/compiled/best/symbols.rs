@@ -10,7 +10,7 @@ use super::super::value::{self, Kind, kind};
 const SYMBOLS: Local = 1 << 40;
 const TAGS: Local = 16;
 
-/// What an expression may stand on, beside variables that hold the same throughout a loop.
+/// The symbols of expressions, beside variables whose value is the same throughout a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Symbol {
     /// The request.
@@ -21,13 +21,13 @@ pub(super) enum Symbol {
     Before,
     /// The place of the element of the pass.
     Place,
-    /// The list with this number: 0 is the list of nodes, the others are those that filters make.
+    /// The list with this number: 0 is the list of nodes, others are made by filters.
     List(usize),
     /// The address of that list.
     Address(usize),
-    /// Its length.
+    /// The length of that list.
     Length(usize),
-    /// Its first element.
+    /// The first element of that list.
     First(usize),
     /// A value that is not followed.
     Opaque(usize),
@@ -99,7 +99,7 @@ pub(super) fn has_symbol(ex: &Ex, test: impl Fn(Symbol) -> bool) -> bool {
     mentions(ex, |local| Symbol::of_local(local).is_some_and(&test))
 }
 
-/// What is known where an expression stands.
+/// The facts that hold at the place of an expression.
 #[derive(Clone, Copy)]
 pub(super) struct Folding<'a> {
     pub(super) paths: &'a Paths,
@@ -110,7 +110,7 @@ pub(super) struct Folding<'a> {
 }
 
 impl Folding<'_> {
-    /// `ex`, whose parts are folded, with what `replace` has for variables.
+    /// Returns `ex` with variables replaced by the values of `replace`, and folded.
     pub(super) fn rebuild(&self, ex: &Ex, replace: &dyn Fn(Local) -> Option<Ex>) -> Ex {
         if let Ex::Get(local) = ex {
             return replace(*local).unwrap_or_else(|| ex.clone());
@@ -118,7 +118,7 @@ impl Folding<'_> {
         self.fold(with_parts(ex, &mut |part| self.rebuild(part, replace)))
     }
 
-    /// `ex` in its simplest form; its parts are in theirs.
+    /// Returns `ex` in the simplest form; the parts of `ex` are in their simplest form already.
     pub(super) fn fold(&self, ex: Ex) -> Ex {
         let folded = match &ex {
             Ex::Un(op, part) => self.unary(*op, part),
@@ -217,7 +217,7 @@ impl Folding<'_> {
     }
 }
 
-/// What two folded values are to each other, where that is known.
+/// Returns how two folded values compare, where that is known.
 fn equal(op: Binary, left: &Ex, right: &Ex) -> Option<Ex> {
     let bits = |ex: &Ex| match ex {
         Ex::Const(bits) => Some(*bits),
@@ -243,7 +243,7 @@ fn equal(op: Binary, left: &Ex, right: &Ex) -> Option<Ex> {
     other.filter(|bits| is_nothing(*bits)).map(|_| Ex::Bool(false))
 }
 
-/// Whether `ex` is true as a condition, where that is known.
+/// Returns whether `ex` is true as a condition, where that is known.
 pub(super) fn truth_of(ex: &Ex) -> Option<bool> {
     match ex {
         Ex::Bool(flag) => Some(*flag),
@@ -261,7 +261,7 @@ pub(super) fn truth_of(ex: &Ex) -> Option<bool> {
     }
 }
 
-/// `ex` with other parts.
+/// Returns `ex` with each part replaced.
 pub(super) fn with_parts(ex: &Ex, part: &mut dyn FnMut(&Ex) -> Ex) -> Ex {
     match ex {
         Ex::Un(op, inner) => Ex::Un(*op, Box::new(part(inner))),
