@@ -90,6 +90,8 @@ lint: ## format, clippy, documentation, dependencies; changes nothing
 	@echo "lint: the dependencies' reasons, licences, duplicates and sources"
 	@$(CARGO) fetch --locked --quiet
 	@scripts/tools/dependencies
+	@echo "lint: the versions that the fuzz targets are locked to"
+	@$(CARGO) fetch --locked --quiet --manifest-path fuzz/Cargo.toml
 	@echo "lint: cargo clippy, warnings are errors"
 	@$(CARGO) clippy --locked --all-targets -- -D warnings
 	@$(CARGO) clippy --locked --bench soak --bench storm --bench tiers --bench compiling -- -D warnings
