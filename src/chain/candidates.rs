@@ -12,6 +12,7 @@ use super::eligibility_index::EligibilityIndex;
 use super::suspended::ShownCandidates;
 
 /// The slots that a list of candidates holds, and the position of each slot in the list.
+#[derive(Clone, Debug, Default)]
 pub struct Places(Vec<u32>);
 
 const NOWHERE: u32 = u32::MAX;
@@ -20,10 +21,16 @@ impl Places {
     /// Returns the places of `candidates`.
     #[must_use]
     pub fn of(candidates: &[Candidate]) -> Self {
-        let size = candidates.iter().map(|candidate| candidate.slot.index() + 1).max().unwrap_or_default();
+        Self::of_slots(candidates.iter().map(|candidate| candidate.slot))
+    }
+
+    /// Returns the places of `slots`.
+    #[must_use]
+    pub fn of_slots(slots: impl Iterator<Item = SlotIndex> + Clone) -> Self {
+        let size = slots.clone().map(|slot| slot.index() + 1).max().unwrap_or_default();
         let mut places = vec![NOWHERE; size];
-        for (candidate, position) in candidates.iter().zip(0..) {
-            if let Some(place) = places.get_mut(candidate.slot.index()) {
+        for (slot, position) in slots.zip(0..) {
+            if let Some(place) = places.get_mut(slot.index()) {
                 *place = position;
             }
         }
@@ -33,7 +40,13 @@ impl Places {
     /// Returns the position of the node in `slot`, or `None` where the list does not hold the node.
     #[must_use]
     pub fn find(&self, slot: SlotIndex) -> Option<usize> {
-        self.0.get(slot.index()).filter(|place| **place != NOWHERE).map(|place| *place as usize)
+        self.of_index(slot.index()).map(|place| place as usize)
+    }
+
+    /// Returns the position of the node in the slot of this index.
+    #[must_use]
+    pub fn of_index(&self, index: usize) -> Option<u32> {
+        self.0.get(index).copied().filter(|place| *place != NOWHERE)
     }
 
     /// Removes the node in `slot`; returns whether the list held the node.

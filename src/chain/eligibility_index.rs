@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::lost::LostNodes;
-use crate::model::{Candidate, Cluster, LostReason};
+use crate::model::{Candidate, Cluster, LostReason, SlotIndex};
 
+use super::candidates::Places;
 use super::eligibility::reason_against;
 use super::spec::ChainSpec;
 
@@ -21,8 +22,49 @@ use super::spec::ChainSpec;
 pub struct EligibilityIndex {
     by_id: BTreeMap<Arc<str>, LostReason>,
     by_reason: BTreeMap<LostReason, BTreeSet<Arc<str>>>,
-    /// The nodes that are left, with the cluster's membership number at that time: most requests find the same list.
-    left: RefCell<Option<(u64, Arc<[Candidate]>)>>,
+    /// Most requests find the same list.
+    left: RefCell<Option<EligibleList>>,
+}
+
+/// The nodes that are left, in order, of a cluster whose nodes stay the same.
+///
+/// A node that fills up costs a bit here, and the next request a walk over the bits, but no look at the ids of all nodes.
+#[derive(Clone, Debug)]
+struct EligibleList {
+    /// The cluster's membership number.
+    membership: u64,
+    /// All nodes in order, with whether each is left.
+    nodes: Vec<(SlotIndex, bool)>,
+    /// The places in `nodes` by slot.
+    places: Places,
+    /// The nodes that are left, where somebody asked since the last change.
+    list: Option<Arc<[Candidate]>>,
+}
+
+impl EligibleList {
+    fn of(cluster: &Cluster, admits: impl Fn(&str) -> bool) -> Self {
+        let nodes: Vec<_> = cluster.nodes().map(|(slot, node)| (slot, admits(node.id()))).collect();
+        let places = Places::of_slots(nodes.iter().map(|(slot, _)| *slot));
+        Self { membership: cluster.membership(), nodes, places, list: None }
+    }
+
+    /// Notes whether the node in `slot` is left.
+    fn note(&mut self, slot: SlotIndex, is_left: bool) {
+        if let Some((_, own)) = self.places.find(slot).and_then(|place| self.nodes.get_mut(place))
+            && *own != is_left
+        {
+            *own = is_left;
+            self.list = None;
+        }
+    }
+
+    fn list(&mut self) -> &Arc<[Candidate]> {
+        let nodes = &self.nodes;
+        self.list.get_or_insert_with(|| {
+            let left = nodes.iter().filter(|(_, is_left)| *is_left);
+            left.map(|(slot, _)| Candidate::plain(*slot)).collect()
+        })
+    }
 }
 
 impl EligibilityIndex {
@@ -44,7 +86,11 @@ impl EligibilityIndex {
         if before == reason {
             return;
         }
-        self.left.replace(None);
+        let left = self.left.get_mut();
+        match (left.as_mut().filter(|left| left.membership == cluster.membership()), cluster.find(id)) {
+            (Some(left), Some(slot)) => left.note(slot, reason.is_none()),
+            _ => *left = None,
+        }
         if let Some(nodes) = before.and_then(|before| self.by_reason.get_mut(&before)) {
             nodes.remove(id);
         }
@@ -63,15 +109,10 @@ impl EligibilityIndex {
     #[must_use]
     pub fn eligible(&self, cluster: &Cluster) -> Arc<[Candidate]> {
         let mut left = self.left.borrow_mut();
-        match &*left {
-            Some((membership, candidates)) if *membership == cluster.membership() => Arc::clone(candidates),
-            _ => {
-                let eligible = cluster.nodes().filter(|(_, node)| self.admits(node.id()));
-                let candidates: Arc<[Candidate]> = eligible.map(|(slot, _)| Candidate::plain(slot)).collect();
-                *left = Some((cluster.membership(), Arc::clone(&candidates)));
-                candidates
-            }
+        if left.as_ref().is_some_and(|left| left.membership != cluster.membership()) {
+            *left = None;
         }
+        Arc::clone(left.get_or_insert_with(|| EligibleList::of(cluster, |id| self.admits(id))).list())
     }
 
     /// Returns the number of nodes of `cluster` that can take the chain's requests.

@@ -35,6 +35,7 @@ pub fn read(
                 format!("the script chose `{}`, and the cluster has no node of that id{meant}", limits.cut(&id));
             Failure::new(FailureName::UnknownNode, message)
         }),
+        ReturnedValue::Given(places) => Ok(Verdict::Narrow(given(&places, candidates))),
         ReturnedValue::List(elements) => narrow(elements, candidates, cluster, limits).map(Verdict::Narrow),
         ReturnedValue::Node(id) => Err(bad(&format!("the node object `{}`", limits.cut(&id)), ": return node.id")),
         ReturnedValue::Other(found) => Err(bad(&found, meant_verdict(&found))),
@@ -70,6 +71,21 @@ fn meant_id(id: &str, candidates: &[Candidate], cluster: &Cluster) -> Option<Str
 /// The number of nodes with ids that are compared with an unknown id, and the length of the longest such id in bytes.
 const MAX_COMPARED: usize = 1000;
 const MAX_COMPARED_BYTES: usize = 64;
+
+/// Returns the candidates at `places`, each once.
+fn given(places: &[u32], candidates: &[Candidate]) -> Vec<Candidate> {
+    let mut is_taken = vec![false; candidates.len()];
+    let mut narrowed = Vec::with_capacity(places.len().min(candidates.len()));
+    for place in places {
+        let place = *place as usize;
+        if let (Some(candidate), Some(is_taken)) = (candidates.get(place), is_taken.get_mut(place))
+            && !std::mem::replace(is_taken, true)
+        {
+            narrowed.push(candidate.clone());
+        }
+    }
+    narrowed
+}
 
 fn narrow(
     elements: Vec<Element>,

@@ -223,12 +223,29 @@ pub enum ReturnedValue {
     /// A string that is not empty.
     Id(String),
     /// A list; the list may end with the first element that is neither node nor id, because that element refuses the
-    /// list.
+    /// list. A list of untouched candidates alone is [`ReturnedValue::Given`].
     List(Vec<Element>),
     /// A node object, which is no verdict, with the node's id: the most common mistake.
     Node(String),
     /// Any other truthy value, described in words (`true`, `the number 7`, `a promise that never settles`).
     Other(String),
+    /// A list of untouched candidates alone, as most lists are: their places in the list that the script received.
+    Given(Vec<u32>),
+}
+
+impl ReturnedValue {
+    /// Returns the list of `elements`: [`ReturnedValue::Given`] where all of them are untouched candidates.
+    #[must_use]
+    pub fn list(elements: Vec<Element>) -> Self {
+        let place = |element: &Element| match element {
+            Element::Given(place) => u32::try_from(*place).ok(),
+            _ => None,
+        };
+        match elements.iter().map(place).collect() {
+            Some(places) => Self::Given(places),
+            None => Self::List(elements),
+        }
+    }
 }
 
 /// An element of a returned list.

@@ -98,7 +98,7 @@ pub(super) fn returned(
         JsVariant::String(id) => Ok(ReturnedValue::Id(cut_id(&id, kit))),
         JsVariant::Object(object) if object.is_array() => {
             given.index();
-            list(&object, &given, kit, context).map(ReturnedValue::List)
+            list(&object, &given, kit, context).map(ReturnedValue::list)
         }
         // A proxy may pretend to be a list or a node, but is neither.
         JsVariant::Object(object) if is_proxy(&object) => Ok(ReturnedValue::Other(described(&value, kit))),

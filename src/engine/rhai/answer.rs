@@ -72,10 +72,10 @@ impl AnswerReader {
             return Ok(ReturnedValue::Id(self.cut(&id)));
         }
         if let Ok(list) = value.as_array_ref() {
-            return self.list(&list, given).map(ReturnedValue::List);
+            return self.list(&list, given).map(ReturnedValue::list);
         }
         if let Some(list) = value.read_lock::<List>() {
-            return self.list(list.items(), given).map(ReturnedValue::List);
+            return self.list(list.items(), given).map(ReturnedValue::list);
         }
         Ok(match self.fields.named_id(value) {
             Some(id) => ReturnedValue::Node(self.cut(&id)),

@@ -129,7 +129,7 @@ impl<'a> ComponentRun<'a> {
                         None => Element::Other(format!("the row {row}, where no node is")),
                     },
                 };
-                ReturnedValue::List(rows.into_iter().map(element).collect())
+                ReturnedValue::list(rows.into_iter().map(element).collect())
             }
         }
     }

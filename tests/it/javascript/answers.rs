@@ -34,15 +34,15 @@ fn every_kind_of_value_has_its_answer() {
         ("new Promise(() => {})", other("a promise that never settles")),
         ("input.servers[0]", ReturnedValue::Node("a".to_owned())),
         ("({serverId: 'c'})", ReturnedValue::Node("c".to_owned())),
-        ("[]", ReturnedValue::List(vec![])),
-        ("input.servers", ReturnedValue::List(vec![Element::Given(0), Element::Given(1), Element::Given(2)])),
+        ("[]", ReturnedValue::list(vec![])),
+        ("input.servers", ReturnedValue::list(vec![Element::Given(0), Element::Given(1), Element::Given(2)])),
         (
             "[input.nodes[2], 'a', input.nodes[2]]",
-            ReturnedValue::List(vec![Element::Given(2), Element::Id("a".to_owned()), Element::Given(2)]),
+            ReturnedValue::list(vec![Element::Given(2), Element::Id("a".to_owned()), Element::Given(2)]),
         ),
         (
             "[{id: 'b'}, {serverId: 'nowhere'}]",
-            ReturnedValue::List(vec![
+            ReturnedValue::list(vec![
                 Element::Node("b".to_owned(), json!({}).as_object().unwrap().clone()),
                 Element::Node("nowhere".to_owned(), json!({}).as_object().unwrap().clone()),
             ]),
@@ -66,9 +66,9 @@ fn every_kind_of_value_has_its_answer() {
             "input => {{ var l = ['b', {element}, 1]; Object.defineProperty(l, 2, {{get() {{ throw 1 }}}}); return l }}"
         );
         let expected = vec![Element::Id("b".to_owned()), Element::Other(words.to_owned())];
-        assert_eq!(stand.returned(&list).unwrap(), ReturnedValue::List(expected), "{element}");
+        assert_eq!(stand.returned(&list).unwrap(), ReturnedValue::list(expected), "{element}");
     }
-    let expected = ReturnedValue::List(vec![Element::Other("undefined".to_owned())]);
+    let expected = ReturnedValue::list(vec![Element::Other("undefined".to_owned())]);
     assert_eq!(stand.returned("input => Array(1000000)").unwrap(), expected);
 }
 

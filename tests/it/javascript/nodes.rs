@@ -121,13 +121,13 @@ fn overlays_are_seen_and_an_untouched_node_keeps_its_own() {
     let candidates = [overlaid("a", json!({"rank": 9, "sessions": 0, "metadata": {"x": [1]}})), stand.candidate("b")];
     let script = stand.load("i => i.nodes[0].rank === 9 && i.nodes[0].sessions === 0 && i.nodes[0].metadata.x[0] === 1 && i.nodes[1].rank === undefined && Object.keys(i.nodes[0]).pop() === 'rank' ? i.nodes : 'wrong'");
     let returned = stand.balance(&*script, &candidates).unwrap();
-    assert_eq!(returned, ReturnedValue::List(vec![Element::Given(0), Element::Given(1)]));
+    assert_eq!(returned, ReturnedValue::list(vec![Element::Given(0), Element::Given(1)]));
     let script = stand.load("i => { i.nodes[0].more = 1; return i.nodes }");
     let expected = json!({"rank": 9, "sessions": 0, "metadata": {"x": [1]}, "more": 1});
     let returned = stand.balance(&*script, &candidates).unwrap();
     assert_eq!(
         returned,
-        ReturnedValue::List(vec![
+        ReturnedValue::list(vec![
             Element::Node("a".to_owned(), expected.as_object().unwrap().clone()),
             Element::Given(1)
         ])

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use regress::{Flags, Regex};
 use wasmtime::{
@@ -28,6 +27,7 @@ use super::table::{NodeTable, Owner, REQUEST_AT};
 use super::thrown::ThrowPlace;
 pub(in super::super) use super::unanswered::{PassedLimit, Unanswered};
 use super::value::{self, Kind, kind};
+use super::whole_list::PlainList;
 
 /// Stack of compiled code in bytes.
 const STACK_BYTES: usize = 512 << 10;
@@ -152,8 +152,8 @@ pub(in super::super) struct Machine {
     pub(super) run: Entry,
     /// The probe, with the nodes in order.
     pub(super) ranked: Option<(Entry, Ranking)>,
-    /// The last list whose candidates have no overlay.
-    pub(super) plain: Option<Arc<[Candidate]>>,
+    /// The last list that the function was asked about.
+    pub(super) asked_about: Option<PlainList>,
     top: Global,
     cause: Global,
     pub(super) table: NodeTable,
@@ -209,8 +209,8 @@ impl Machine {
         };
         let table = NodeTable::new(memory, code.paths.clone(), code.strings.len());
         let (owner, throws, writes_nodes) = (code.owner, code.throws.clone(), code.writes_nodes);
-        let (plain, asked) = (None, None);
-        Ok(Self { store, run, ranked, plain, top, cause, table, owner, throws, writes_nodes, memory, asked })
+        let (asked_about, asked) = (None, None);
+        Ok(Self { store, run, ranked, asked_about, top, cause, table, owner, throws, writes_nodes, memory, asked })
     }
 
     /// Takes the lines that the last call logged.

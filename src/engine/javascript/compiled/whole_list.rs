@@ -3,6 +3,7 @@
 //!
 //! The function's probe returns the figures by which the best node is found, and is run for changed nodes alone.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::chain::candidates::Places;
@@ -10,7 +11,7 @@ use crate::clock::Dice;
 use crate::model::{Candidate, Cluster};
 use crate::script::{Element, ReturnedValue, ScriptLimits};
 
-use super::host::read_list;
+use super::host::{elements, read_list};
 use super::ir::BailCause;
 use super::machine::{CompiledCode, Entry, Machine, ModuleCompiler, Occasion, PassedLimit, Unanswered};
 use super::paths::{NODE, REQUEST};
@@ -32,6 +33,13 @@ pub(in super::super) enum Scope {
     Best,
 }
 
+/// Candidates without overlays, and where each stands.
+pub(super) struct PlainList {
+    list: Arc<[Candidate]>,
+    /// Made for the first list that is returned.
+    places: OnceCell<Places>,
+}
+
 impl Machine {
     /// Asks the whole-list function about `candidates`, or about the best of them alone where that comes to the same and
     /// `scope` allows it. Nothing where what it returned is for Boa to say.
@@ -43,7 +51,7 @@ impl Machine {
         (scope, limits): (Scope, &ScriptLimits),
     ) -> Result<Option<ReturnedValue>, Unanswered> {
         let Some(asked) = occasion.scene.asked else { return Err(Unanswered::Bailed(BailCause::Throws)) };
-        self.check_plain(candidates)?;
+        self.note_list(candidates)?;
         let cluster = occasion.scene.cluster;
         self.tell(compiler, cluster)?;
         let best = match scope {
@@ -59,20 +67,20 @@ impl Machine {
         let request = value::object(REQUEST, REQUEST_AT);
         let run = self.run.clone();
         let said = self.enter((compiler, code), &run, (request, 0), Some(dice), end);
-        let returned = said.map(|bits| self.returned(bits, candidates, cluster, limits));
+        let returned = said.map(|bits| self.returned(bits, cluster, limits));
         self.store.data_mut().strings.truncate(texts);
         returned
     }
 
-    /// Gives up where a candidate has an overlay.
-    fn check_plain(&mut self, candidates: &Arc<[Candidate]>) -> Result<(), Unanswered> {
-        if self.plain.as_ref().is_some_and(|plain| Arc::ptr_eq(plain, candidates)) {
+    /// Looks at `candidates`, unless they are those of the last request. Gives up where one of them has an overlay.
+    fn note_list(&mut self, candidates: &Arc<[Candidate]>) -> Result<(), Unanswered> {
+        if self.asked_about.as_ref().is_some_and(|known| Arc::ptr_eq(&known.list, candidates)) {
             return Ok(());
         }
         if candidates.iter().any(|candidate| candidate.overlay.is_some()) {
             return Err(Unanswered::Bailed(BailCause::Kind));
         }
-        self.plain = Some(Arc::clone(candidates));
+        self.asked_about = Some(PlainList { list: Arc::clone(candidates), places: OnceCell::new() });
         Ok(())
     }
 
@@ -104,7 +112,7 @@ impl Machine {
         if looks > FEW_LOOKS {
             compiler.alarm().begin_anew();
         }
-        let best = ranking.best().cloned();
+        let best = ranking.best();
         self.ranked = Some((probe, ranking));
         Ok(best)
     }
@@ -132,13 +140,7 @@ impl Machine {
         }
     }
 
-    fn returned(
-        &self,
-        bits: u64,
-        candidates: &[Candidate],
-        cluster: &Cluster,
-        limits: &ScriptLimits,
-    ) -> Option<ReturnedValue> {
+    fn returned(&self, bits: u64, cluster: &Cluster, limits: &ScriptLimits) -> Option<ReturnedValue> {
         let kind = kind(bits);
         if kind == Kind::Unknown {
             return None;
@@ -153,24 +155,31 @@ impl Machine {
                 Some(ReturnedValue::Node(limits.cut(node.id())))
             }
             Kind::List(list) => {
-                let items = read_list(self.memory, &self.store, list)?;
-                // What was written into them goes along with them, as Boa tells.
-                let is_node = |bits: &u64| matches!(value::kind(*bits), Kind::Object(NODE, _));
-                if self.writes_nodes && items.iter().any(is_node) {
-                    return None;
-                }
-                if items.len() > limits.returned_elements {
-                    return None;
-                }
-                let places = Places::of(candidates);
-                let element = |bits: u64| match value::kind(bits) {
-                    Kind::Text(number) => Some(Element::Id(limits.cut(self.text(number)?))),
-                    Kind::Object(NODE, row) => places.find(cluster.slot(row as usize)?).map(Element::Given),
-                    _ => None,
-                };
-                items.into_iter().map(element).collect::<Option<_>>().map(ReturnedValue::List)
+                let length = elements(self.memory.data(&self.store), list)?.count();
+                if length > limits.returned_elements { None } else { self.returned_list(list, limits) }
             }
             _ => None,
         }
+    }
+
+    /// The returned `list` of nodes and ids; nothing where other values are in it.
+    fn returned_list(&self, list: u32, limits: &ScriptLimits) -> Option<ReturnedValue> {
+        let items = || elements(self.memory.data(&self.store), list);
+        let about = self.asked_about.as_ref()?;
+        let places = about.places.get_or_init(|| Places::of(&about.list));
+        // What was written into a node goes along with the node, as Boa tells.
+        let place = |bits: u64| match value::kind(bits) {
+            Kind::Object(NODE, row) if !self.writes_nodes => places.of_index(row as usize),
+            _ => None,
+        };
+        // Most lists are of nodes alone.
+        if let Some(given) = items()?.map(place).collect() {
+            return Some(ReturnedValue::Given(given));
+        }
+        let element = |bits: u64| match value::kind(bits) {
+            Kind::Text(number) => Some(Element::Id(limits.cut(self.text(number)?))),
+            _ => place(bits).map(|place| Element::Given(place as usize)),
+        };
+        items()?.map(element).collect::<Option<_>>().map(ReturnedValue::list)
     }
 }
