@@ -17,6 +17,7 @@ mod ranking;
 mod rule;
 mod symbols;
 mod uses;
+mod winners;
 
 use super::host_calls::HostCall;
 use super::lower::Lowered;

@@ -1,36 +1,54 @@
 //! The nodes of a list in the order in which a function keeps them, brought up to date by the nodes that changed.
 //!
-//! A tree of winners over the places of the list: the winner of each pair is above it, so the best node is on top, ties
-//! go by place, and a node that changed is as many comparisons as the tree is high. Rejected: a set in order of figure and
-//! place, because places move when the list changes.
+//! A tree of winners over all nodes of the cluster in order: the winner of each pair is above it, so the best node is on
+//! top, ties go by place, and a node that changed is as many comparisons as the tree is high. Nodes that are not in the
+//! list win nothing. So a node that fills up, or has room again, is one more change. Rejected: a set in order of figure
+//! and place, because places move when nodes come.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::chain::candidates::Places;
 use crate::model::{Candidate, Cluster, ClusterIdentity, SlotIndex};
 
 use super::super::value::{Kind, kind};
+use super::winners::{NOBODY, Winners};
 use super::{KeyOrder, NodeOrder};
+
+/// A list from which so many nodes have come and gone since the last one is near it. A script that narrows lists to
+/// the groups of a user gives other lists each time: to put one in order would take longer than to run the function.
+const NEAR: usize = 64;
+/// After so many lists that were not near the one before, the next one is put in order all the same; twice as many each
+/// time that this was of no use, up to [`MOST_PATIENCE`].
+const PATIENCE: u32 = 8;
+const MOST_PATIENCE: u32 = 1024;
 
 /// The nodes in order.
 pub(in super::super) struct Ranking {
     order: NodeOrder,
-    /// The list in whose order the nodes stand.
-    list: Option<Arc<[Candidate]>>,
-    /// Another list, which was asked about once.
-    other: Option<Arc<[Candidate]>>,
-    /// The generation of the cluster up to which changed nodes are in `due`.
+    /// The nodes of a cluster, with its membership number.
+    members: Option<(ClusterIdentity, u64)>,
+    /// The generation of the cluster up to which changes are known.
     told: Option<(ClusterIdentity, u64)>,
-    /// The place in the list by slot, from 1; 0 for none.
-    places: Vec<u32>,
-    /// The places to look at.
+    /// The slots of the nodes, by place.
+    slots: Vec<SlotIndex>,
+    /// The places by slot.
+    places: Places,
+    /// The list that was asked about last, and whether its nodes are the ones that are ranked.
+    list: Option<Arc<[Candidate]>>,
+    is_ranked: bool,
+    /// How many lists came since the last one that was ranked, and how many are borne.
+    unranked: u32,
+    patience: u32,
+    /// By place, whether the node is in the ranked list.
+    listed: Vec<bool>,
+    /// The places of listed nodes to look at.
     due: BTreeSet<u32>,
-    /// By place.
+    /// By place; [`Standing::Odd`] for nodes that are not listed and have changed.
     standings: Vec<Standing>,
-    /// The places of the winners: the top is number 1, and below number `n` are `2 * n` and `2 * n + 1`.
-    winners: Vec<u32>,
+    winners: Winners,
     looked_at: u64,
     answers: Cell<u64>,
 }
@@ -45,8 +63,6 @@ pub(in super::super) enum Standing {
     /// The figures, of which the least are best.
     Kept([f64; super::program::MAX_KEYS]),
 }
-
-const NOWHERE: u32 = u32::MAX;
 
 impl NodeOrder {
     /// The standing of a node with these marks.
@@ -75,76 +91,152 @@ impl NodeOrder {
 
 impl Ranking {
     pub(in super::super) fn new(order: NodeOrder) -> Self {
-        let (list, other, told) = (None, None, None);
-        let (places, due, standings, winners) = Default::default();
-        Self { order, list, other, told, places, due, standings, winners, looked_at: 0, answers: Cell::new(0) }
+        let (members, told, list) = (None, None, None);
+        let (slots, listed, due, standings, winners) = Default::default();
+        let (places, answers) = (Places::default(), Cell::new(0));
+        let (is_ranked, unranked, patience, looked_at) = (false, 0, PATIENCE, 0);
+        Self {
+            order,
+            members,
+            told,
+            slots,
+            places,
+            list,
+            is_ranked,
+            unranked,
+            patience,
+            listed,
+            due,
+            standings,
+            winners,
+            looked_at,
+            answers,
+        }
     }
 
-    /// Notes the changes of `cluster`. Returns whether nodes are kept in the order of `list`; a list that is asked about
-    /// for the first time is not, because to put the nodes in order takes longer than to run the function.
+    /// Notes the changes of `cluster`. Returns whether the nodes of `list` are ranked: a list that is asked about for the
+    /// first time is not, unless it is near the one before, because to rank it takes longer than to run the function.
     pub(in super::super) fn tell(&mut self, cluster: &Cluster, list: &Arc<[Candidate]>) -> bool {
-        let is = |own: &Option<Arc<[Candidate]>>| own.as_ref().is_some_and(|own| Arc::ptr_eq(own, list));
-        if !is(&self.list) {
-            if !is(&self.other) {
-                self.other = Some(Arc::clone(list));
-                return false;
-            }
-            self.note_changes(cluster);
-            self.adopt(list);
-        }
         self.note_changes(cluster);
-        true
+        let (own, number) = (cluster.identity(), cluster.membership());
+        let are_members = self.members.as_ref().is_some_and(|(known, last)| known.is_same(own) && *last == number);
+        let is_last = self.list.as_ref().is_some_and(|last| Arc::ptr_eq(last, list));
+        let was_ranked = self.is_ranked && are_members;
+        if is_last && was_ranked {
+            return true;
+        }
+        self.list = Some(Arc::clone(list));
+        self.is_ranked = false;
+        let most_moves = match (is_last, was_ranked) {
+            (true, _) => usize::MAX,
+            (false, true) => NEAR,
+            (false, false) if self.is_time_to_try() => usize::MAX,
+            (false, false) => return false,
+        };
+        if !are_members {
+            self.adopt(cluster);
+            self.members = Some((own.handle(), number));
+        }
+        self.is_ranked = self.rank(list, most_moves);
+        if self.is_ranked && was_ranked {
+            self.patience = PATIENCE;
+        }
+        self.is_ranked
+    }
+
+    /// Whether a list is to be ranked although it is far from the one before.
+    fn is_time_to_try(&mut self) -> bool {
+        self.unranked += 1;
+        let is_time = self.unranked > self.patience;
+        if is_time {
+            (self.unranked, self.patience) = (0, (2 * self.patience).min(MOST_PATIENCE));
+        }
+        is_time
     }
 
     fn note_changes(&mut self, cluster: &Cluster) {
         let generation = cluster.generation();
         let told = self.told.take().filter(|(identity, _)| identity.is_same(cluster.identity()));
         match told.and_then(|(_, told)| cluster.changed_since(told)) {
-            Some(changed) => {
-                for slot in changed {
-                    if let Some(place) = self.place(slot) {
-                        self.due.insert(place);
-                    }
-                }
-            }
-            None => self.due.extend((0..).take(self.standings.len())),
+            Some(changed) => changed.for_each(|slot| self.note_change(slot)),
+            None => (0..self.slots.len()).for_each(|place| self.note_change_at(place)),
         }
         self.told = Some((cluster.identity().handle(), generation));
     }
 
-    fn place(&self, slot: SlotIndex) -> Option<u32> {
-        self.places.get(slot.index())?.checked_sub(1)
+    fn note_change(&mut self, slot: SlotIndex) {
+        if let Some(place) = self.places.find(slot) {
+            self.note_change_at(place);
+        }
     }
 
-    /// Puts the nodes in the order of `list`; of those that it has in common with the one before, what is known stays.
-    fn adopt(&mut self, list: &Arc<[Candidate]>) {
-        let slots = list.iter().map(|candidate| candidate.slot.index() + 1).max().unwrap_or_default();
-        let (mut places, mut due) = (vec![0; slots], BTreeSet::new());
-        let mut standings = Vec::with_capacity(list.len());
-        for (place, candidate) in (0..).zip(list.iter()) {
-            let before = self.place(candidate.slot).filter(|before| !self.due.contains(before));
-            let standing = before.and_then(|before| self.standings.get(before as usize)).cloned();
-            if standing.is_none() {
-                due.insert(place);
-            }
-            standings.push(standing.unwrap_or(Standing::Odd));
-            if let Some(own) = places.get_mut(candidate.slot.index()) {
-                *own = place + 1;
+    fn note_change_at(&mut self, place: usize) {
+        if self.listed.get(place) == Some(&true) {
+            self.due.extend(u32::try_from(place));
+        } else if let Some(standing) = self.standings.get_mut(place) {
+            *standing = Standing::Odd;
+        }
+    }
+
+    /// Takes the nodes of `cluster`, of which none is listed yet; what is known of them stays.
+    fn adopt(&mut self, cluster: &Cluster) {
+        let slots: Vec<_> = cluster.nodes().map(|(slot, _)| slot).collect();
+        for place in std::mem::take(&mut self.due) {
+            if let Some(standing) = self.standings.get_mut(place as usize) {
+                *standing = Standing::Odd;
             }
         }
-        (self.places, self.due, self.standings) = (places, due, standings);
-        (self.list, self.other) = (Some(Arc::clone(list)), None);
-        let leaves = self.standings.len().next_power_of_two();
-        self.winners = vec![NOWHERE; leaves];
-        self.winners.extend((0..).take(self.standings.len()));
-        self.winners.resize(2 * leaves, NOWHERE);
-        (1..leaves).rev().for_each(|at| self.decide(at));
+        let known = |slot: &SlotIndex| self.places.find(*slot).and_then(|place| self.standings.get(place)).cloned();
+        self.standings = slots.iter().map(|slot| known(slot).unwrap_or(Standing::Odd)).collect();
+        self.places = Places::of_slots(slots.iter().copied());
+        self.listed = vec![false; slots.len()];
+        self.winners = Winners::new(slots.len());
+        self.slots = slots;
+    }
+
+    /// Ranks the nodes of `list`, where at most `most` came or went; returns false where it does not, or where they stand
+    /// in another order than in the cluster.
+    fn rank(&mut self, list: &[Candidate], most: usize) -> bool {
+        let (mut listed, mut next) = (vec![false; self.slots.len()], 0);
+        for candidate in list {
+            let Some(place) = self.places.find(candidate.slot).filter(|place| *place >= next) else { return false };
+            listed.get_mut(place).map(|is_listed| *is_listed = true);
+            next = place + 1;
+        }
+        let both = (0..).zip(self.listed.iter().zip(&listed));
+        let moved: Vec<u32> = both.filter(|(_, (was, is))| was != is).map(|(place, _)| place).collect();
+        if moved.len() > most {
+            return false;
+        }
+        self.listed = listed;
+        for place in &moved {
+            self.move_in_or_out(*place);
+        }
+        let is_few = moved.len() <= NEAR;
+        let Self { winners, listed, standings, order, .. } = self;
+        let winner = |left, right| winner((left, right), (listed, standings), order.last_wins);
+        match is_few {
+            true => moved.iter().for_each(|place| winners.update(*place, winner)),
+            false => winners.update_all(winner),
+        }
+        true
+    }
+
+    /// Notes that the node at `place` came into the list, or left it.
+    fn move_in_or_out(&mut self, place: u32) {
+        let is_listed = self.listed.get(place as usize) == Some(&true);
+        let Some(standing) = self.standings.get_mut(place as usize) else { return };
+        if is_listed && *standing == Standing::Odd {
+            self.due.insert(place);
+        } else if !is_listed && self.due.remove(&place) {
+            *standing = Standing::Odd;
+        }
     }
 
     /// A node to look at, with its place.
     pub(in super::super) fn next_due(&self) -> Option<(u32, Candidate)> {
         let place = *self.due.first()?;
-        Some((place, self.list.as_ref()?.get(place as usize)?.clone()))
+        Some((place, Candidate::plain(*self.slots.get(place as usize)?)))
     }
 
     /// Notes the marks of the node at `place`; none where the probe gave up.
@@ -152,52 +244,45 @@ impl Ranking {
         self.looked_at += 1;
         self.due.remove(&place);
         let standing = marks.map_or(Standing::Odd, |marks| self.order.standing(marks));
-        match self.standings.get_mut(place as usize) {
+        let Self { winners, listed, standings, order, .. } = self;
+        match standings.get_mut(place as usize) {
             Some(own) if *own != standing => *own = standing,
             _ => return,
         }
-        let mut at = (self.winners.len() / 2 + place as usize) / 2;
-        while at > 0 {
-            self.decide(at);
-            at /= 2;
-        }
+        winners.update(place, |left, right| winner((left, right), (listed, standings), order.last_wins));
     }
 
     /// Returns the node that the function keeps; where the function keeps no node, some node of the list. `None` where
     /// the node is not certain.
-    pub(in super::super) fn best(&self) -> Option<&Candidate> {
-        let top = *self.winners.get(1)? as usize;
-        match self.standings.get(top)? {
-            Standing::Odd => None,
-            _ if !self.due.is_empty() => None,
-            _ => {
-                self.answers.set(self.answers.get() + 1);
-                self.list.as_ref()?.get(top)
-            }
+    pub(in super::super) fn best(&self) -> Option<Candidate> {
+        let top = self.winners.top()? as usize;
+        if !self.due.is_empty() || *self.standings.get(top)? == Standing::Odd {
+            return None;
         }
-    }
-
-    fn decide(&mut self, at: usize) {
-        let below = |side: usize| self.winners.get(2 * at + side).copied().unwrap_or(NOWHERE);
-        let (left, right) = (below(0), below(1));
-        let winner = match (self.standings.get(left as usize), self.standings.get(right as usize)) {
-            (Some(own), Some(other)) => match compare(own, other) {
-                Ordering::Greater => right,
-                Ordering::Equal if self.order.last_wins => right,
-                Ordering::Less | Ordering::Equal => left,
-            },
-            (None, Some(_)) => right,
-            _ => left,
-        };
-        if let Some(place) = self.winners.get_mut(at) {
-            *place = winner;
-        }
+        self.answers.set(self.answers.get() + 1);
+        self.slots.get(top).map(|slot| Candidate::plain(*slot))
     }
 
     /// How many nodes were looked at so far, and how often there was a best one.
     #[cfg(test)]
     pub(in super::super) fn counts(&self) -> (u64, u64) {
         (self.looked_at, self.answers.get())
+    }
+}
+
+/// Which of two places wins; nobody where neither is listed.
+fn winner((left, right): (u32, u32), (listed, standings): (&[bool], &[Standing]), last_wins: bool) -> u32 {
+    let standing =
+        |place: u32| listed.get(place as usize).filter(|is| **is).and_then(|_| standings.get(place as usize));
+    match (standing(left), standing(right)) {
+        (Some(own), Some(other)) => match compare(own, other) {
+            Ordering::Greater => right,
+            Ordering::Equal if last_wins => right,
+            Ordering::Less | Ordering::Equal => left,
+        },
+        (Some(_), None) => left,
+        (None, Some(_)) => right,
+        (None, None) => NOBODY,
     }
 }
 
@@ -274,10 +359,56 @@ mod tests {
                     let rank = |place: &usize| (std::cmp::Reverse(figures[*place].0), figures[*place].1);
                     let best = (0..count).rev().min_by_key(rank).filter(|_| last_wins);
                     let best = best.or_else(|| (0..count).min_by_key(rank));
-                    let expected = best.filter(|_| ranking.next_due().is_none()).map(|place| &list[place]);
+                    let expected = best.filter(|_| ranking.next_due().is_none()).map(|place| list[place].clone());
                     assert_eq!(ranking.best(), expected);
                 }
             }
         }
+    }
+
+    /// Whatever nodes come into the list and leave it, on top is the best one that is listed.
+    #[test]
+    fn lists_that_change_are_ranked_anew_by_what_changed() {
+        let mut cluster = Cluster::default();
+        let report = |node: usize, sessions: u64| {
+            let report = json!({"id": format!("n{node:02}"), "sessions": sessions});
+            Change::Report(Arc::new(Report::from_value(report).unwrap()))
+        };
+        const NODES: usize = 37;
+        (0..NODES).for_each(|node| drop(cluster.apply(report(node, 0))));
+        let order = NodeOrder { filters: 0, keys: vec![KeyOrder::LeastFirst], last_wins: false };
+        let (mut ranking, mut listed, mut ranked) = (Ranking::new(order), vec![true; NODES], 0);
+        let mut seed = 7_u64;
+        let mut dice = |sides: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % sides
+        };
+        for round in 0..500 {
+            let node = dice(NODES as u64) as usize;
+            listed[node] = !listed[node];
+            if dice(3) > 0 {
+                cluster.apply(report(dice(NODES as u64) as usize, dice(5)));
+            }
+            if dice(40) == 0 {
+                cluster.apply(Change::Remove(format!("n{node:02}").into()));
+                cluster.apply(report(node, dice(5)));
+            }
+            let all = cluster.nodes().filter(|(_, node)| listed[node.id()[1..].parse::<usize>().unwrap()]);
+            let mut list: Vec<_> = all.map(|(slot, _)| Candidate::plain(slot)).collect();
+            if dice(30) == 0 {
+                list.reverse();
+            }
+            let list: Arc<[Candidate]> = list.into();
+            if !ranking.tell(&cluster, &list) {
+                continue;
+            }
+            ranked += 1;
+            let sessions = |candidate: &Candidate| cluster.node(candidate.slot).unwrap().session_count();
+            while let Some((place, candidate)) = ranking.next_due() {
+                ranking.put(place, Some(&[value::number(sessions(&candidate).unwrap() as f64)]));
+            }
+            assert_eq!(ranking.best(), list.iter().min_by_key(|candidate| sessions(candidate)).cloned(), "{round}");
+        }
+        assert!(ranked > 200, "{ranked}");
     }
 }

@@ -256,21 +256,24 @@ fn a_decision_looks_at_the_nodes_that_changed() {
         let report = json!({"id": format!("node-{number:05}"), "sessions": 0});
         cluster.apply(Change::Report(Arc::new(Report::from_value(report).unwrap())));
     }
-    let candidates: Arc<[Candidate]> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
+    let listed = |cluster: &Cluster, full: usize| -> Arc<[Candidate]> {
+        cluster.nodes().skip(full).map(|(slot, _)| Candidate::plain(slot)).collect()
+    };
+    let candidates = listed(&cluster, 0);
     let request = Request::from_value(json!({"user": {"login": "ann"}}), "node-1").unwrap();
     let moment = Moment::at(0, &TimeZone::UTC);
-    let ask = |cluster: &Cluster| {
+    let ask = |cluster: &Cluster, candidates: &Arc<[Candidate]>| {
         let asked = ScriptRequest { request: &request, passes_jwt: false, moment: &moment, seed: 1, sequence: 1 };
         let log = LogBook::new(ScriptLimits::default());
         let scene = CallContext { cluster, asked: Some(asked), step: 0, log: &log };
-        let answer = program.open(scene).and_then(|mut run| run.call(Call::Balance(&candidates)));
+        let answer = program.open(scene).and_then(|mut run| run.call(Call::Balance(candidates)));
         let counts = program.compiled().unwrap().1.whole.as_ref().and_then(Tier::active).and_then(|own| own.ranked());
         (format!("{answer:?}"), counts.unwrap())
     };
     // The list is known from the second time on, and then looked at by and by.
     let mut looked = 0;
     for _ in 0..14 {
-        let (answer, (looks, _)) = ask(&cluster);
+        let (answer, (looks, _)) = ask(&cluster, &candidates);
         assert!(answer.contains("node-00000"), "{answer}");
         assert!(looks - looked <= 1024);
         looked = looks;
@@ -280,9 +283,20 @@ fn a_decision_looks_at_the_nodes_that_changed() {
         let node: Arc<str> = format!("node-{number:05}").into();
         let id: Arc<str> = format!("r{number}").into();
         cluster.apply(Change::Reserve(Reservation { id, node, user: "ann".into(), name: "".into() }));
-        let (answer, (looks, answers)) = ask(&cluster);
+        let (answer, (looks, answers)) = ask(&cluster, &candidates);
         assert!(answer.contains(&format!("node-{:05}", number + 1)), "{answer}");
         assert_eq!((looks - looked, answers > number), (1, true));
         looked = looks;
     }
+    // Where a node fills up at each decision, each list is a new one; and so it is where a node has room again.
+    for full in (200..300).chain((250..300).rev()) {
+        let (answer, (looks, _)) = ask(&cluster, &listed(&cluster, full));
+        assert!(answer.contains(&format!("node-{full:05}")), "{answer}");
+        assert_eq!(looks, looked);
+    }
+    let freed = Change::Release("r100".into());
+    cluster.apply(freed);
+    let (answer, (looks, _)) = ask(&cluster, &listed(&cluster, 240));
+    assert!(answer.contains("node-00240"), "{answer}");
+    assert_eq!(looks, looked);
 }
