@@ -1,150 +1,32 @@
-//! Compiled functions: the engine that they run in, what is compiled once, and the one instance that answers.
+//! The instance of a compiled function, which answers.
 
-use std::cell::Cell;
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 
-use regress::{Flags, Regex};
-use wasmtime::{
-    Config, Engine, Global, InstancePre, Linker, Module, Store, Trap, TypedFunc, Val as WasmVal, WasmBacktrace,
-};
+use wasmtime::{Global, Store, Trap, TypedFunc, Val as WasmVal};
 
-use crate::clock::{Alarm, Dice, Overtime};
+use crate::clock::{Dice, Overtime};
 use crate::model::diagnosis::LogLevel;
 use crate::model::{Candidate, Cluster, SlotIndex};
 use crate::script::{Argument, CallContext, Score, ScriptRequest};
 use serde_json::Value;
 
-use super::best::{self, NodeOrder, Ranking, Refusal};
+use super::best::Ranking;
 use super::cells::Full;
-use super::emit::{self, LoopSpan, PROBE};
-use super::host::{self, Surroundings};
+use super::emit::PROBE;
+use super::host::Surroundings;
 use super::ir::BailCause;
-use super::lower::Lowered;
-use super::paths::{NODE, Paths};
-use super::strings::Strings;
+use super::module_compiler::{CompiledCode, ModuleCompiler};
+use super::paths::NODE;
 use super::table::{NodeTable, Owner, REQUEST_AT};
 use super::thrown::ThrowPlace;
 pub(in super::super) use super::unanswered::{PassedLimit, Unanswered};
 use super::value::{self, Kind, kind};
 use super::whole_list::PlainList;
 
-/// Stack of compiled code in bytes.
-const STACK_BYTES: usize = 512 << 10;
-/// So many functions of a module are looked at for the loop that a call was in: what a script calls is written out.
-const FRAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 /// Memory that an instance may keep from call to call, beside its columns.
 const KEPT_BYTES: usize = 64 << 20;
 /// How often a call is made again where somebody else's time was up.
 const TRIES: usize = 3;
-
-/// What all compiled functions share.
-pub(in super::super) struct ModuleCompiler {
-    linker: Linker<Surroundings>,
-    engine: Engine,
-    alarm: Rc<dyn Alarm>,
-    runs: Cell<u64>,
-}
-
-impl ModuleCompiler {
-    /// Starts wasmtime.
-    ///
-    /// # Errors
-    /// What it says.
-    pub(in super::super) fn new(alarm: &Rc<dyn Alarm>) -> wasmtime::Result<Self> {
-        let mut config = Config::new();
-        config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(Some(FRAMES));
-        // A sealed process makes no files in memory, which copies of an image would be.
-        config.memory_init_cow(false);
-        let engine = Engine::new(&config)?;
-        let mut linker = Linker::new(&engine);
-        host::offer(&mut linker)?;
-        let ringing = engine.clone();
-        alarm.on_overtime(Box::new(move || ringing.increment_epoch()));
-        Ok(Self { linker, engine, alarm: Rc::clone(alarm), runs: Cell::default() })
-    }
-
-    /// What counts the time of scripts.
-    pub(in super::super) fn alarm(&self) -> &dyn Alarm {
-        &*self.alarm
-    }
-
-    /// Does `work` of our own, in time that is not the script's.
-    pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.alarm.pause();
-        let result = work();
-        self.alarm.resume();
-        result
-    }
-
-    /// A number that no other run had.
-    pub(in super::super) fn next_run(&self) -> u64 {
-        self.runs.set(self.runs.get() + 1);
-        self.runs.get()
-    }
-
-    /// Compiles `lowered`, whose texts are `strings`.
-    ///
-    /// # Errors
-    /// What wasmtime says, or a pattern that it does not know.
-    pub(super) fn compile(&self, lowered: Lowered, strings: &Strings) -> Result<CompiledCode, String> {
-        let best = best::recognise(&lowered);
-        let emitted = emit::module(&lowered, best.as_ref().ok().map(|best| &best.probe));
-        let module = Module::new(&self.engine, &emitted.bytes).map_err(|error| format!("{error:#}"))?;
-        let ready = self.linker.instantiate_pre(&module).map_err(|error| format!("{error:#}"))?;
-        let patterns = lowered.patterns.iter().map(|(source, flags)| {
-            if !source.is_ascii() || flags.contains(['u', 'v']) {
-                return Err("a pattern of other letters".to_owned());
-            }
-            let units = source.encode_utf16().map(u32::from);
-            Regex::from_unicode(units, Flags::from(flags.as_str())).map_err(|error| error.to_string())
-        });
-        let patterns = patterns.collect::<Result<_, _>>()?;
-        let Lowered { parameters, paths, writes_lists, throws, written, .. } = lowered;
-        let owner = if writes_lists { Owner::Script } else { Owner::Shared };
-        let (own, loops, writes_nodes) = (emitted.run, emitted.loops, written > 0);
-        let (strings, best) = (strings.clone(), best.map(|best| best.order));
-        Ok(CompiledCode { ready, parameters, paths, owner, patterns, strings, throws, writes_nodes, own, loops, best })
-    }
-}
-
-/// A compiled function.
-pub(in super::super) struct CompiledCode {
-    ready: InstancePre<Surroundings>,
-    parameters: usize,
-    paths: Paths,
-    owner: Owner,
-    patterns: Vec<Regex>,
-    strings: Strings,
-    throws: Vec<ThrowPlace>,
-    writes_nodes: bool,
-    /// The index of the script's own function, and where its loops are.
-    own: u32,
-    loops: Vec<LoopSpan>,
-    /// The order in which it keeps nodes, or why it is no function that keeps the best one.
-    best: Result<NodeOrder, Refusal>,
-}
-
-impl CompiledCode {
-    /// Whether it keeps the best node, so that not every one has to be looked at.
-    pub(super) fn keeps_best(&self) -> bool {
-        self.best.is_ok()
-    }
-
-    /// Why it does not.
-    #[cfg(test)]
-    pub(super) fn refusal(&self) -> Option<&'static str> {
-        self.best.as_ref().err().map(|refusal| refusal.0)
-    }
-
-    /// The line and column of the innermost loop in which a call was that ended with `error`.
-    fn place(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
-        let frames = error.downcast_ref::<WasmBacktrace>()?.frames();
-        let at = frames.iter().find(|frame| frame.func_index() == self.own)?.func_offset()?;
-        let around = self.loops.iter().filter(|span| (span.bytes.0..span.bytes.1).contains(&at));
-        around.max_by_key(|span| span.bytes.0).map(|span| span.place)
-    }
-}
 
 /// The instance of a compiled function.
 pub(in super::super) struct Machine {

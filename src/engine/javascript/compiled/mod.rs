@@ -18,6 +18,7 @@ mod ir;
 mod kinds;
 mod lower;
 mod machine;
+mod module_compiler;
 mod paths;
 mod request;
 mod sorting;
@@ -36,6 +37,7 @@ mod tests;
 
 pub(super) use emit::MAX_LIST_ELEMENTS;
 pub(super) use ir::BailCause;
-pub(super) use machine::{ModuleCompiler, Occasion, PassedLimit, Unanswered};
+pub(super) use machine::{Occasion, PassedLimit, Unanswered};
+pub(super) use module_compiler::ModuleCompiler;
 pub(super) use tier::{Compiled, Tier, Tiers};
 pub(super) use whole_list::Scope;

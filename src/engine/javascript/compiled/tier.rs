@@ -18,7 +18,8 @@ use super::super::analysis::tree::{INHERITED, Tree};
 use super::emit::TYPE_NAMES;
 use super::ir::BailCause;
 use super::lower::{CompileTarget, Uncompiled, has_quiet_top, lower};
-use super::machine::{CompiledCode, Machine, ModuleCompiler, Unanswered};
+use super::machine::{Machine, Unanswered};
+use super::module_compiler::{CompiledCode, ModuleCompiler};
 use super::strings::Strings;
 
 /// So many bail-outs are borne before they are compared with the calls.

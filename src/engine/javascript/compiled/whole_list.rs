@@ -13,7 +13,8 @@ use crate::script::{Element, ReturnedValue, ScriptLimits};
 
 use super::host::{elements, read_list};
 use super::ir::BailCause;
-use super::machine::{CompiledCode, Entry, Machine, ModuleCompiler, Occasion, PassedLimit, Unanswered};
+use super::machine::{Entry, Machine, Occasion, PassedLimit, Unanswered};
+use super::module_compiler::{CompiledCode, ModuleCompiler};
 use super::paths::{NODE, REQUEST};
 use super::table::REQUEST_AT;
 use super::value::{self, Kind, kind};
