@@ -15,6 +15,7 @@ mod pass;
 mod program;
 mod ranking;
 mod rule;
+mod standing;
 mod symbols;
 mod uses;
 mod winners;
