@@ -12,6 +12,7 @@ pub mod documents;
 pub mod facts;
 mod feed;
 mod freshness;
+mod guarded_bucket;
 pub mod ids;
 pub mod journal;
 mod known;
