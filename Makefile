@@ -55,7 +55,7 @@ MINUTES ?= 10
 soak: ## a service among attackers, scripts that crash it and nodes that flap, for MINUTES=10: does anything pile up?
 	@echo "soak: looking for a NATS server"
 	@server=$$(scripts/tools/nats-server) && echo "soak: $(MINUTES) minutes, with $$server" && \
-		WHITHER_NATS_SERVER="$$server" $(CARGO) bench --bench soak -- --minutes "$(MINUTES)"
+		WHITHER_NATS_SERVER="$$server" $(CARGO) bench --profile demo --bench soak -- --minutes "$(MINUTES)"
 
 STORM ?=
 storm: wasm ## a login storm on every kind of chain, beside an echo and a Node.js service: half an hour

@@ -18,6 +18,7 @@ mod rule;
 mod standing;
 mod symbols;
 mod uses;
+mod walks;
 mod winners;
 
 use super::host_calls::HostCall;
