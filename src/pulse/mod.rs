@@ -4,6 +4,7 @@
 //! then ends the process with the stack of the stuck thread in the log: the supervisor of the process starts another.
 //! systemd's watchdog is told of the same pulse, for the case that this thread is stuck too.
 
+mod run_delay;
 mod stack;
 mod supervisor;
 
@@ -32,9 +33,10 @@ pub struct Pulse {
     beats: AtomicU64,
     /// The thread that the main task ran on at the last beat.
     thread: AtomicI32,
-    /// The number of looks of the watchdog since the last beat. Looks and not time, because a process that was paused
-    /// as a whole, by a signal or with the machine, is not stuck.
-    silent_looks: AtomicU32,
+    /// The milliseconds of silence that the looks of the watchdog have found since the last beat. Looks and not time,
+    /// because a process that was paused as a whole, by a signal or with the machine, is not stuck; nor is a thread that
+    /// waits for a processor, which other processes have.
+    silent_ms: AtomicU32,
     /// Whether the main task has ended in order.
     has_ended: AtomicBool,
     /// Whether the main task waits for an event, and owes no beat until then.
@@ -48,7 +50,7 @@ impl Pulse {
     pub fn beat(&self) {
         self.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
         self.beats.fetch_add(1, Ordering::Relaxed);
-        self.silent_looks.store(0, Ordering::Relaxed);
+        self.silent_ms.store(0, Ordering::Relaxed);
     }
 
     /// Runs `work`, the main task, with a beat at each step of the work; between the steps the main task rests. So a main
@@ -78,20 +80,22 @@ impl Pulse {
         self.has_ended.store(true, Ordering::Relaxed);
     }
 
-    /// Counts a look of the watchdog; a main task that rests is not silent.
-    fn look(&self) {
+    /// Counts a look of the watchdog, in whose time the main task's thread waited for a processor for `waited`; a main
+    /// task that rests is not silent.
+    fn look(&self, waited: Duration) {
         if self.is_resting.load(Ordering::Acquire) {
-            self.silent_looks.store(0, Ordering::Relaxed);
+            self.silent_ms.store(0, Ordering::Relaxed);
         } else {
-            self.silent_looks.fetch_add(1, Ordering::Relaxed);
+            let silent = u32::try_from(LOOK.saturating_sub(waited).as_millis()).unwrap_or_default();
+            self.silent_ms.fetch_add(silent, Ordering::Relaxed);
         }
     }
 
-    /// The time since the main task's last beat, to a quarter of a second. Time in which the whole process was paused
-    /// does not count.
+    /// The time since the main task's last beat, to a quarter of a second. Time in which the whole process was paused,
+    /// or the thread waited for a processor, does not count.
     #[must_use]
     pub fn silence(&self) -> Duration {
-        LOOK.saturating_mul(self.silent_looks.load(Ordering::Relaxed))
+        Duration::from_millis(self.silent_ms.load(Ordering::Relaxed).into())
     }
 
     /// Whether the main task is late: nobody should rely on the process at the moment.
@@ -121,10 +125,11 @@ pub fn watch(pulse: Arc<Pulse>) -> io::Result<()> {
             // An unpark before the park counts, and a spurious one costs a look.
             if pulse.is_resting.load(Ordering::Acquire) && !systemd.is_waiting() {
                 thread::park();
-                pulse.silent_looks.store(0, Ordering::Relaxed);
+                pulse.silent_ms.store(0, Ordering::Relaxed);
             }
+            let before = run_delay::of(pulse.thread.load(Ordering::Relaxed));
             thread::sleep(LOOK);
-            pulse.look();
+            pulse.look(before.map_or(Duration::ZERO, |before| before.passed()));
             match pulse.is_stuck() {
                 true => end(&pulse),
                 false => systemd.is_alive(LOOK),
@@ -240,10 +245,13 @@ mod tests {
     fn silence_is_counted_in_looks() {
         let pulse = Pulse::default();
         assert_eq!(pulse.silence(), Duration::ZERO);
-        pulse.silent_looks.store(19, Ordering::Relaxed);
+        (0..19).for_each(|_| pulse.look(Duration::ZERO));
         assert_eq!(pulse.silence(), Duration::from_millis(4750));
         assert!(!pulse.is_stuck());
-        pulse.silent_looks.store(20, Ordering::Relaxed);
+        // The thread was ready, and others had the processor.
+        (0..100).for_each(|_| pulse.look(LOOK));
+        assert!(!pulse.is_stuck());
+        pulse.look(Duration::ZERO);
         assert!(pulse.is_stuck());
         pulse.beat();
         assert!(!pulse.is_stuck());
@@ -252,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn a_main_task_that_waits_rests_and_one_that_works_does_not() {
         let pulse = Pulse::default();
-        let looks = |count: u32| (0..count).for_each(|_| pulse.look());
+        let looks = |count: u32| (0..count).for_each(|_| pulse.look(Duration::ZERO));
         let mut work = pin!(pulse.during(async {
             looks(19);
             assert_eq!(pulse.silence(), Duration::from_millis(4750));
