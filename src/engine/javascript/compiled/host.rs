@@ -243,9 +243,6 @@ impl Surroundings {
             return Ok(i32::from(known));
         }
         let text = self.text_of_value(text)?;
-        if !text.is_ascii() {
-            return self.give_up(BailCause::Conversion);
-        }
         let units: Vec<u16> = text.encode_utf16().collect();
         let Some(known) = self.patterns.get(pattern) else { return self.give_up(BailCause::Kind) };
         let is_match = known.find_from_ucs2(&units, 0).next().is_some();

@@ -111,6 +111,8 @@ host_calls! {
     Collate "collate" 2 -> Num, true;
     /// `toFixed`
     Fixed "fixed" 2 -> Any, true;
+    /// `toString` with a radix
+    Radix "radix" 2 -> Any, true;
     ParseInt "parseint" 2 -> Num, true;
     ParseFloat "parsefloat" 1 -> Num, true;
     /// The first match of a pattern with its groups, as a dictionary of these; `null` where there is none.
@@ -135,6 +137,8 @@ host_calls! {
     Sign "sign" 1 -> Num, true;
     Cbrt "cbrt" 1 -> Num, true;
     Hypot "hypot" 2 -> Num, true;
+    /// `Math.imul`
+    Imul "imul" 2 -> Num, true;
     BitAnd "bitand" 2 -> Num, true;
     BitOr "bitor" 2 -> Num, true;
     BitXor "bitxor" 2 -> Num, true;

@@ -1,4 +1,4 @@
-//! Patterns for compiled code: what they match of a text of ASCII, by the engine that Boa has.
+//! Patterns for compiled code: what they match of a text, by the engine that Boa has, which counts in units of UTF-16.
 
 use super::dictionary::DictionaryKind;
 use super::host::Surroundings;
@@ -14,12 +14,16 @@ type MatchGroups = Vec<Option<(usize, usize)>>;
 const MAX_MATCHES: usize = 10_000;
 
 impl Surroundings {
-    /// The matches of the pattern with a number in a text of ASCII, with their groups.
-    fn found(&mut self, text: &str, pattern: i64, most: usize) -> Answer<Vec<MatchGroups>> {
+    /// The units of a text.
+    fn units(&mut self, text: i64) -> Answer<Vec<u16>> {
+        Ok(self.text(text)?.encode_utf16().collect())
+    }
+
+    /// The matches of the pattern with a number in a text, with their groups.
+    fn found(&mut self, units: &[u16], pattern: i64, most: usize) -> Answer<Vec<MatchGroups>> {
         let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
-        let units: Vec<u16> = text.encode_utf16().collect();
         let matches = self.patterns.get(pattern as usize).map(|pattern| {
-            let found = pattern.find_from_ucs2(&units, 0).take(most);
+            let found = pattern.find_from_ucs2(units, 0).take(most);
             found.map(|found| found.groups().map(|group| group.map(|range| (range.start, range.end))).collect())
         });
         match matches.map(Iterator::collect::<Vec<_>>) {
@@ -29,7 +33,7 @@ impl Surroundings {
     }
 
     pub(super) fn match_parts(&mut self, call: HostCall, text: i64, pattern: i64) -> Answer<i64> {
-        let text = self.ascii(text)?;
+        let text = self.units(text)?;
         let most = if call == HostCall::Match { 1 } else { MAX_MATCHES };
         let matches = self.found(&text, pattern, most)?;
         let parts: Vec<Option<(usize, usize)>> = match call {
@@ -43,21 +47,21 @@ impl Surroundings {
     }
 
     pub(super) fn replace_matches(&mut self, call: HostCall, [text, pattern, by]: Given) -> Answer<i64> {
-        let (text, by) = (self.ascii(text)?, self.replacement(by)?);
+        let (text, by) = (self.units(text)?, self.replacement(by)?);
         let most = if call == HostCall::ReplaceMatch { 1 } else { MAX_MATCHES };
-        let (mut made, mut last) = (String::new(), 0);
+        let (mut made, mut last) = (Vec::new(), 0);
         for groups in self.found(&text, pattern, most)? {
             let Some(Some((start, end))) = groups.first().copied() else { continue };
-            made.push_str(text.get(last..start).unwrap_or_default());
-            made.push_str(&by);
+            made.extend_from_slice(text.get(last..start).unwrap_or_default());
+            made.extend(by.encode_utf16());
             last = end;
         }
-        made.push_str(text.get(last..).unwrap_or_default());
-        self.intern(&made)
+        made.extend_from_slice(text.get(last..).unwrap_or_default());
+        self.intern_units(&made)
     }
 
     pub(super) fn split_matches(&mut self, text: i64, pattern: i64) -> Answer<i64> {
-        let text = self.ascii(text)?;
+        let text = self.units(text)?;
         let (mut parts, mut last) = (Vec::new(), 0);
         for groups in self.found(&text, pattern, MAX_MATCHES)? {
             match groups.as_slice() {
@@ -74,12 +78,20 @@ impl Surroundings {
     }
 
     /// A map of these texts by place; `undefined` where there is none.
-    fn list_of<'a>(&mut self, parts: impl Iterator<Item = Option<&'a str>>) -> Answer<i64> {
+    fn list_of<'a>(&mut self, parts: impl Iterator<Item = Option<&'a [u16]>>) -> Answer<i64> {
         let map = self.make(DictionaryKind::Map);
         for (place, part) in parts.enumerate() {
-            let part = part.map_or(Ok(value::UNDEFINED as i64), |part| self.intern(part))?;
+            let part = part.map_or(Ok(value::UNDEFINED as i64), |part| self.intern_units(part))?;
             self.put(map, DictionaryKind::Map, (value::number(place as f64), part))?;
         }
         Ok(map)
+    }
+
+    /// A text of these units; gives up where they are half of a letter.
+    fn intern_units(&mut self, units: &[u16]) -> Answer<i64> {
+        match String::from_utf16(units) {
+            Ok(text) => self.intern(&text),
+            Err(_) => self.give_up(BailCause::Conversion),
+        }
     }
 }

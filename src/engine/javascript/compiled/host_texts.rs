@@ -23,7 +23,7 @@ const MAX_MADE: f64 = 65_536.0;
 /// Up to here whole numbers are exact, and so are powers that stay below.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 /// The calls that are answered here.
-const CALLS: [HostCall; 43] = [
+const CALLS: [HostCall; 45] = [
     HostCall::CharAt,
     HostCall::Letter,
     HostCall::CharCode,
@@ -40,6 +40,7 @@ const CALLS: [HostCall; 43] = [
     HostCall::TrimEnd,
     HostCall::Collate,
     HostCall::Fixed,
+    HostCall::Radix,
     HostCall::ParseInt,
     HostCall::ParseFloat,
     HostCall::Match,
@@ -56,6 +57,7 @@ const CALLS: [HostCall; 43] = [
     HostCall::Sign,
     HostCall::Cbrt,
     HostCall::Hypot,
+    HostCall::Imul,
     HostCall::BitAnd,
     HostCall::BitOr,
     HostCall::BitXor,
@@ -115,6 +117,10 @@ impl Surroundings {
             HostCall::Collate => f64::from(self.collate(first, second)? as i8),
             HostCall::ParseInt => return self.parse_int(first, second),
             HostCall::ParseFloat => {
+                if let Kind::Number(number) = kind(first as u64) {
+                    // The text of a number is read as that number, but for the sign of zero.
+                    return Ok(f64::from_bits(value::number(number + 0.0)));
+                }
                 let text = self.text_of_value(first)?;
                 return self.sure(texts::leading_number(&text));
             }
@@ -214,6 +220,17 @@ impl Surroundings {
                 match texts::fixed(number, digits) {
                     Some(text) => self.intern(&text),
                     None => self.give_up(BailCause::Conversion),
+                }
+            }
+            HostCall::Radix => {
+                let (of, radix) = (kind(first as u64), self.whole(second, 10.0)?);
+                match of {
+                    Kind::Text(_) => Ok(first),
+                    Kind::Number(number) => match texts::in_radix(number, radix) {
+                        Some(text) => self.intern(&text),
+                        None => self.give_up(BailCause::Conversion),
+                    },
+                    _ => self.give_up(BailCause::Kind),
                 }
             }
             HostCall::Match | HostCall::MatchAll => self.match_parts(call, first, second),
@@ -363,6 +380,7 @@ fn figure_of(call: HostCall, left: f64, right: f64) -> f64 {
         HostCall::Hypot => left.hypot(right),
         HostCall::Sign if left == 0.0 => left,
         HostCall::Sign => left.signum(),
+        HostCall::Imul => f64::from(bits_of(left).wrapping_mul(bits_of(right))),
         HostCall::BitAnd => f64::from(bits_of(left) & bits_of(right)),
         HostCall::BitOr => f64::from(bits_of(left) | bits_of(right)),
         HostCall::BitXor => f64::from(bits_of(left) ^ bits_of(right)),

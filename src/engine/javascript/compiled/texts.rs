@@ -96,6 +96,23 @@ pub(super) fn fixed(number: f64, digits: f64) -> Option<String> {
     (!is_tie).then(|| format!("{number:.digits$}"))
 }
 
+/// A whole `number` in a radix from 2 to 36; absent for any other number.
+pub(super) fn in_radix(number: f64, radix: f64) -> Option<String> {
+    if !(2.0..=36.0).contains(&radix) || number.fract() != 0.0 || number.abs() >= MAX_WHOLE {
+        return None;
+    }
+    let (mut rest, radix, mut digits) = (number.abs() as u64, radix as u64, Vec::new());
+    loop {
+        digits.push(char::from_digit((rest % radix) as u32, radix as u32)?);
+        rest /= radix;
+        if rest == 0 {
+            break;
+        }
+    }
+    digits.extend((number < 0.0).then_some('-'));
+    Some(digits.iter().rev().collect())
+}
+
 /// `number` as JavaScript writes it; absent where that needs an exponent.
 pub(super) fn text_of(number: f64) -> Option<String> {
     let size = number.abs();

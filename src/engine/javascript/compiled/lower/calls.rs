@@ -16,10 +16,24 @@ impl<'t> Lowering<'t> {
         match callee {
             Expression::Parenthesized(inner) => self.call_expression(inner.expression(), given),
             Expression::PropertyAccess(PropertyAccess::Simple(access)) => {
-                let PropertyAccessField::Const(name) = access.field() else {
-                    return Err(self.refusal("a method whose name is computed"));
+                let name = match access.field() {
+                    PropertyAccessField::Const(name) => self.literal_text(name.sym())?,
+                    PropertyAccessField::Expr(name) => {
+                        let base = self.value(access.target())?;
+                        let called = self.call_computed(base, name, given)?;
+                        return called.ok_or_else(|| self.refusal("a method whose name is computed"));
+                    }
                 };
-                let name = self.literal_text(name.sym())?;
+                if matches!(name.as_str(), "call" | "apply")
+                    && let Some(said) = self.borrowed(access, &name, given)?
+                {
+                    return Ok(said);
+                }
+                if let ("fill", [value]) = (name.as_str(), given)
+                    && let Some(list) = self.filled(access.target(), value)?
+                {
+                    return Ok(list);
+                }
                 if let Some(holder) = self.global(access.target()) {
                     return self.global_method(&holder, &name, given);
                 }
@@ -28,7 +42,10 @@ impl<'t> Lowering<'t> {
                 }
                 let base = self.value(access.target())?;
                 self.at(callee)?;
-                self.method(base, &name, given)
+                match self.call_member(&base, &name, given)? {
+                    Some(said) => Ok(said),
+                    None => self.method(base, &name, given),
+                }
             }
             _ => match (self.callee(callee), self.global(callee)) {
                 (Some(function), _) => {

@@ -46,9 +46,17 @@ impl<'t> Lowering<'t> {
 
     /// Notes that a list of this shape is written to: the script has a list of nodes to itself where it may be that one.
     pub(super) fn note_write(&mut self, shape: &Shape) {
+        self.note_frozen(shape);
         let is_own = |list: &ListOrigin| matches!(list, ListOrigin::Site(_));
         self.writes_lists |= shape.lists.is_empty() || !shape.lists.iter().all(is_own);
         (self.learnt, self.wrote) = (self.learnt || !self.wrote, true);
+    }
+
+    /// Notes whether a value of this shape, which is written to, may be frozen.
+    pub(super) fn note_frozen(&mut self, shape: &Shape) {
+        let frozen = &self.frozen;
+        self.writes_frozen |= shape.objects.iter().any(|object| frozen.objects.contains(object))
+            || shape.lists.iter().any(|list| frozen.lists.contains(list));
     }
 
     /// Whether a value of this shape may be a text: lists that the script makes, and those of nodes, are none.
@@ -186,7 +194,7 @@ impl<'t> Lowering<'t> {
                 })?;
                 Ok(after(steps, set))
             }
-            ("Map", [list]) if !matches!(list, Expression::Spread(_)) => self.map_of(list),
+            ("Map", [list]) if !matches!(list, Expression::Spread(_)) => self.map_of(list, HostCall::NewMap),
             ("Date", [time]) if !matches!(time, Expression::Spread(_)) => {
                 let time = self.value(time)?;
                 self.date_of(time)

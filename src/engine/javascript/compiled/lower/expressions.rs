@@ -167,8 +167,9 @@ impl<'t> Lowering<'t> {
         let held = if operation.shorted() { self.hold(value, &mut steps) } else { value };
         let lower = |lowering: &mut Self| {
             if let (PropertyAccessField::Const(name), Some(OptionalOperationKind::Call { args })) =
-                (field, next.filter(|next| !next.shorted()).map(|next| next.kind()))
+                (field, next.map(|next| next.kind()))
             {
+                // A method that is not there ends compiled code, so it need not be asked whether it is.
                 let name = lowering.literal_text(name.sym())?;
                 let called = lowering.method(held.clone(), &name, args)?;
                 return lowering.link(called, optional, place + 2);

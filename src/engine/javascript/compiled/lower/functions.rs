@@ -134,7 +134,7 @@ impl<'t> Lowering<'t> {
             return Err(self.refusal("a function that calls itself"));
         }
         self.calls.push(function.body);
-        self.jumps.push(Jump { leave: None, go_on: None });
+        self.jumps.push(Jump { leave: None, go_on: None, name: None });
         let result = self.in_region(|lowering| lowering.write_out(function, given, steps));
         self.jumps.pop();
         self.calls.pop();

@@ -2,13 +2,16 @@
 
 use boa_ast::expression::Expression;
 use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
+use boa_ast::expression::literal::PropertyDefinition;
+use boa_ast::property::PropertyName;
 
 use super::super::host_calls::HostCall;
-use super::super::ir::{BailCause, Binary, Ex, St, Ty, Unary};
+use super::super::ir::{BailCause, Binary, Ex, Local, St, Ty, Unary};
 use super::super::paths::Shape;
 use super::dictionaries::DictionaryListing;
 use super::expressions::{after, from_list};
 use super::functions::PassedArgument;
+use super::loops::next;
 use super::{Fun, Lowering, Res, Val};
 
 /// What each element is walked as, beside the element of the list.
@@ -80,7 +83,7 @@ impl<'t> Lowering<'t> {
         let kind @ (HostCall::NewMap | HostCall::NewSet) = (match self.dictionary_kind(&value.shape) {
             Some(kind) => kind,
             // What is neither, or either, is walked as a list, which it has to be then.
-            None => return Ok(value),
+            None => return self.letters(value),
         }) else {
             return Ok(value);
         };
@@ -90,6 +93,21 @@ impl<'t> Lowering<'t> {
         let listing = self.listing_of(kind, if kind == HostCall::NewMap { "entries" } else { "values" })?;
         let listed = self.listing(value, listing)?;
         Ok(after(steps, listed))
+    }
+
+    /// The letters of `value` as a list, where it is a text; else the same value.
+    fn letters(&mut self, value: Val) -> Res<Val> {
+        if !self.may_be_text(&value.shape) || !value.shape.objects.is_empty() {
+            return Ok(value);
+        }
+        let mut steps = Vec::new();
+        let value = self.hold(value, &mut steps);
+        let nothing = self.text("");
+        let letters = Val::plain(Ex::Host(HostCall::Split, vec![value.ex.clone(), nothing.ex]));
+        let letters = self.in_region(|lowering| lowering.listing(letters, DictionaryListing::Values))?;
+        let is_text = Ex::Un(Unary::IsText, Box::new(value.ex.clone()));
+        let shape = value.shape.or(&letters.shape);
+        Ok(after(steps, Val { ex: Ex::If(Box::new(is_text), Box::new(letters.ex), Box::new(value.ex)), shape }))
     }
 
     /// A walk over what `expression` is.
@@ -104,7 +122,10 @@ impl<'t> Lowering<'t> {
             (Some(kind @ (HostCall::NewMap | HostCall::NewSet)), name) => {
                 self.live_dictionary(kind, value, name, steps)
             }
-            (_, None | Some("values")) => Ok(LiveWalk { list: value, walking: Walking::Element, same: None }),
+            (_, None | Some("values")) => {
+                let list = if name.is_none() { self.letters(value)? } else { value };
+                Ok(LiveWalk { list: self.hold(list, steps), walking: Walking::Element, same: None })
+            }
             (_, Some("entries")) => Ok(LiveWalk { list: value, walking: Walking::Numbered, same: None }),
             _ => Ok(LiveWalk { list: value, walking: Walking::Place, same: None }),
         }
@@ -191,11 +212,11 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val { ex: from_list(made), shape: Shape::site(site) }))
     }
 
-    /// `new Map(pairs)`
-    pub(super) fn map_of(&mut self, pairs: &'t Expression) -> Res<Val> {
+    /// `new Map(pairs)`, and `Object.fromEntries(pairs)` where `kind` is a new object.
+    pub(super) fn map_of(&mut self, pairs: &'t Expression, kind: HostCall) -> Res<Val> {
         let mut steps = Vec::new();
         let from = self.iterable(pairs)?;
-        let map = self.new_dictionary(HostCall::NewMap);
+        let map = self.new_dictionary(kind);
         let map = self.hold(map, &mut steps);
         self.walk_list(from, &mut steps, |lowering, walked, body| {
             let list = lowering.local(Some(Ty::Int));
@@ -203,7 +224,8 @@ impl<'t> Lowering<'t> {
             let key = lowering.element_or_nothing(Ex::Get(list), Ex::Int(0), &walked.item.shape)?;
             let value = lowering.element_or_nothing(Ex::Get(list), Ex::Int(1), &walked.item.shape)?;
             lowering.learn_elements(&map.shape, &value.shape);
-            body.push(St::Eval(Ex::Host(HostCall::MapSet, vec![map.ex.clone(), key.ex, value.ex])));
+            let put = if kind == HostCall::NewMap { HostCall::MapSet } else { HostCall::PutMember };
+            body.push(St::Eval(Ex::Host(put, vec![map.ex.clone(), key.ex, value.ex])));
             Ok(())
         })?;
         Ok(after(steps, map))
@@ -233,6 +255,16 @@ impl<'t> Lowering<'t> {
     /// `Array.from(iterable)` and `Array.from(iterable, each)`
     pub(super) fn array_from(&mut self, given: &'t [Expression]) -> Res<Val> {
         let Some((from, rest)) = given.split_first() else { return Err(self.refusal("`Array.from` of nothing")) };
+        if let (Some(count), [] | [_]) = (self.length_alone(from), rest) {
+            let count = self.value(count)?;
+            let callback = rest.first().map(|each| self.callback(each)).transpose()?;
+            return self.made_of(count, |lowering, place, body| match &callback {
+                Some(callback) => {
+                    lowering.call_back_with(callback, &[Val::undefined(), Val::plain(Ex::Get(place))], body)
+                }
+                None => Ok(Val::undefined()),
+            });
+        }
         let (mut steps, site, list) = (Vec::new(), self.site(), self.local(Some(Ty::Int)));
         steps.push(St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))));
         match rest {
@@ -255,6 +287,60 @@ impl<'t> Lowering<'t> {
             }
             _ => return Err(self.refusal("`Array.from` with `this`")),
         }
+        Ok(after(steps, Val { ex: from_list(list), shape: Shape::site(site) }))
+    }
+
+    /// What `{length: COUNT}` counts.
+    fn length_alone(&self, expression: &'t Expression) -> Option<&'t Expression> {
+        let Expression::ObjectLiteral(literal) = expression else { return None };
+        match literal.properties() {
+            [PropertyDefinition::Property(PropertyName::Literal(name), count)] => {
+                (self.name(name.sym()) == "length").then_some(count)
+            }
+            _ => None,
+        }
+    }
+
+    /// `Array(count).fill(value)`, where `of` is `Array(count)`.
+    pub(super) fn filled(&mut self, of: &'t Expression, value: &'t Expression) -> Res<Option<Val>> {
+        let (constructor, given) = match of {
+            Expression::Parenthesized(inner) => return self.filled(inner.expression(), value),
+            Expression::Call(call) => (call.function(), call.args()),
+            Expression::New(new) => (new.constructor(), new.arguments()),
+            _ => return Ok(None),
+        };
+        let ([count], Some("Array")) = (given, self.global(constructor).as_deref()) else { return Ok(None) };
+        let mut steps = Vec::new();
+        let count = self.value(count)?;
+        let count = self.hold(count, &mut steps);
+        let value = self.value(value)?;
+        let value = self.hold(value, &mut steps);
+        let list = self.made_of(count, |_, _, _| Ok(value))?;
+        Ok(Some(after(steps, list)))
+    }
+
+    /// A list of `count` elements, each of which `element` makes at its place.
+    fn made_of(&mut self, count: Val, element: impl FnOnce(&mut Self, Local, &mut Vec<St>) -> Res<Val>) -> Res<Val> {
+        let mut steps = Vec::new();
+        let count = self.hold(count, &mut steps);
+        let count = self.place_of(&count, &mut steps);
+        let (site, [list, place]) = (self.site(), [(); 2].map(|()| self.local(Some(Ty::Int))));
+        let is_none = Ex::Bin(Binary::IntLess, Box::new(Ex::Get(count)), Box::new(Ex::Int(0)));
+        steps.extend([
+            St::If(is_none, vec![St::Bail(BailCause::Throws)], Vec::new()),
+            St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))),
+            St::Set(place, Ex::Int(0)),
+        ]);
+        let (leave, again) = (self.label(), self.label());
+        let is_over = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(place)), Box::new(Ex::Get(count)));
+        let mut inner = vec![St::If(is_over, vec![St::Break(leave)], Vec::new())];
+        self.in_region(|lowering| {
+            let made = element(lowering, place, &mut inner)?;
+            lowering.push(site, list, made, &mut inner);
+            Ok(())
+        })?;
+        inner.extend([next(place), St::Continue(again)]);
+        steps.push(St::Block(leave, vec![St::Loop(again, inner)]));
         Ok(after(steps, Val { ex: from_list(list), shape: Shape::site(site) }))
     }
 

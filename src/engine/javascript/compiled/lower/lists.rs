@@ -34,6 +34,7 @@ impl<'t> Lowering<'t> {
             ("filter" | "map" | "forEach" | "find" | "findIndex" | "some" | "every", [callback]) => {
                 self.each(base, name, callback)
             }
+            ("findLast" | "findLastIndex", [callback]) => self.find_last(base, name, callback),
             ("reduce", [callback, start @ ..]) if start.len() < 2 => self.reduce(base, callback, start.first()),
             ("sort", [order]) => self.sort(base, order),
             ("sort", []) => self.sort_as_texts(base),
@@ -242,6 +243,42 @@ impl<'t> Lowering<'t> {
             _ => self.get(found),
         };
         Ok(after(steps, result))
+    }
+
+    /// `findLast` and `findLastIndex`: from the end that there is at the start.
+    fn find_last(&mut self, base: Val, name: &str, callback: &'t Expression) -> Res<Val> {
+        let callback = self.callback(callback)?;
+        let mut steps = Vec::new();
+        let value = self.hold(base, &mut steps);
+        let ([address, place], found) = ([(); 2].map(|()| self.local(Some(Ty::Int))), self.local(None));
+        let is_place = name == "findLastIndex";
+        let missing = if is_place { Val::plain(Ex::Num(-1.0)) } else { Val::undefined() };
+        let (leave, again) = (self.label(), self.label());
+        let before = |from: Ex| Ex::Bin(Binary::IntSub, Box::new(from), Box::new(Ex::Int(1)));
+        steps.extend([
+            self.set(found, missing),
+            St::Set(address, Ex::Un(Unary::AsList, Box::new(value.ex.clone()))),
+            St::Set(place, before(length(address))),
+        ]);
+        let is_over = Ex::Bin(Binary::IntLess, Box::new(Ex::Get(place)), Box::new(Ex::Int(0)));
+        let is_gone = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(place)), Box::new(length(address)));
+        let mut inner = vec![
+            St::If(is_over, vec![St::Break(leave)], Vec::new()),
+            St::If(is_gone, vec![St::Bail(BailCause::Changed)], Vec::new()),
+        ];
+        self.in_region(|lowering| {
+            let shape = lowering.element_shape(&value.shape)?;
+            let item = lowering.hold(Val { ex: element(address, place), shape }, &mut inner);
+            let given = [item.clone(), Val::plain(Ex::Get(place)), value.clone()];
+            let said = lowering.call_back_with(&callback, &given, &mut inner)?;
+            let result = if is_place { Val::plain(Ex::Get(place)) } else { item };
+            let yes = vec![lowering.set(found, result), St::Break(leave)];
+            inner.push(St::If(said.ex, yes, Vec::new()));
+            Ok(())
+        })?;
+        inner.extend([St::Set(place, before(Ex::Get(place))), St::Continue(again)]);
+        steps.push(St::Block(leave, vec![St::Loop(again, inner)]));
+        Ok(after(steps, self.get(found)))
     }
 
     fn reduce(&mut self, base: Val, callback: &'t Expression, start: Option<&'t Expression>) -> Res<Val> {

@@ -4,6 +4,7 @@ use boa_ast::Statement;
 use boa_ast::declaration::Binding;
 use boa_ast::expression::Expression;
 use boa_ast::statement::iteration::{ForInLoop, ForLoop, ForLoopInitializer, ForOfLoop, IterableLoopInitializer};
+use boa_interner::Sym;
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{BailCause, Binary, Ex, Label, Local, St, Ty, Unary};
@@ -14,9 +15,9 @@ use super::{Jump, Lowering, Res, Val};
 
 impl<'t> Lowering<'t> {
     /// The steps of a loop's body, which `leave` leaves, as one block that `continue` leaves.
-    fn body(&mut self, leave: Label, body: &'t Statement, before: Vec<St>) -> Res<St> {
+    fn body(&mut self, (leave, name): (Label, Option<Sym>), body: &'t Statement, before: Vec<St>) -> Res<St> {
         let go_on = self.label();
-        self.jumps.push(Jump { leave: Some(leave), go_on: Some(go_on) });
+        self.jumps.push(Jump { leave: Some(leave), go_on: Some(go_on), name });
         let steps = self.in_region(|lowering| {
             let mut steps = before;
             lowering.statement(body, &mut steps)?;
@@ -27,6 +28,7 @@ impl<'t> Lowering<'t> {
     }
 
     pub(super) fn for_loop(&mut self, each: &'t ForLoop, steps: &mut Vec<St>) -> Res<()> {
+        let name = self.loop_name.take();
         let scope = self.scope(Some(self.current()));
         self.enter(scope);
         match each.init() {
@@ -45,7 +47,7 @@ impl<'t> Lowering<'t> {
                 let condition = lowering.condition(condition)?;
                 inner.push(unless(condition, leave));
             }
-            let body = lowering.body(leave, each.body(), Vec::new())?;
+            let body = lowering.body((leave, name), each.body(), Vec::new())?;
             inner.push(body);
             each.final_expr().map_or(Ok(()), |expression| lowering.effect(expression, &mut inner))
         });
@@ -62,11 +64,12 @@ impl<'t> Lowering<'t> {
         body: &'t Statement,
         steps: &mut Vec<St>,
     ) -> Res<()> {
+        let name = self.loop_name.take();
         self.at(condition)?;
         let (leave, again) = (self.label(), self.label());
         let inner = self.in_region(|lowering| {
             let condition = lowering.condition(condition)?;
-            let body = lowering.body(leave, body, Vec::new())?;
+            let body = lowering.body((leave, name), body, Vec::new())?;
             Ok(vec![unless(condition, leave), body, St::Continue(again)])
         })?;
         steps.push(St::Block(leave, vec![St::Loop(again, inner)]));
@@ -74,10 +77,11 @@ impl<'t> Lowering<'t> {
     }
 
     pub(super) fn do_while(&mut self, body: &'t Statement, condition: &'t Expression, steps: &mut Vec<St>) -> Res<()> {
+        let name = self.loop_name.take();
         self.at(condition)?;
         let (leave, again) = (self.label(), self.label());
         let inner = self.in_region(|lowering| {
-            let body = lowering.body(leave, body, Vec::new())?;
+            let body = lowering.body((leave, name), body, Vec::new())?;
             let condition = lowering.condition(condition)?;
             Ok(vec![body, unless(condition, leave), St::Continue(again)])
         })?;
@@ -90,6 +94,7 @@ impl<'t> Lowering<'t> {
         if each.r#await() {
             return Err(self.refusal("`for await`"));
         }
+        let name = self.loop_name.take();
         let live = self.live_walk(each.iterable(), steps)?;
         let address = self.local(Some(Ty::Int));
         steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(live.list.ex.clone()))));
@@ -99,11 +104,12 @@ impl<'t> Lowering<'t> {
             let item = lowering.live_item(&live, Val { ex: element(address, place), shape }, place, &mut before)?;
             Ok(after(before, item))
         };
-        self.walk(address, each.initializer(), each.body(), item, steps)
+        self.walk(address, each.initializer(), (each.body(), name), item, steps)
     }
 
     /// Walks the places of a list, where nothing but places of lists is done with them.
     pub(super) fn for_in(&mut self, each: &'t ForInLoop, steps: &mut Vec<St>) -> Res<()> {
+        let label = self.loop_name.take();
         let (name, heads) = match each.initializer() {
             IterableLoopInitializer::Identifier(name) => (*name, 1),
             IterableLoopInitializer::Var(variable) => match variable.binding() {
@@ -115,8 +121,9 @@ impl<'t> Lowering<'t> {
             _ => return Err(self.refusal("`for in` with a pattern")),
         };
         let list = self.value(each.target())?;
-        if !is_index_alone(self.tree, name.sym(), heads) || self.may_be_dictionary(&list.shape) {
-            return self.for_names(each, list, steps);
+        let is_object = list.shape.lists.is_empty() && !list.shape.objects.is_empty();
+        if !is_index_alone(self.tree, name.sym(), heads) || is_object || self.may_be_dictionary(&list.shape) {
+            return self.for_names((each, label), list, steps);
         }
         let address = self.local(Some(Ty::Int));
         steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(list.ex))));
@@ -130,16 +137,21 @@ impl<'t> Lowering<'t> {
             St::If(is_other(Ex::Get(before), length(address)), vec![St::Bail(changed)], Vec::new()),
         ];
         let item = |_: &mut Self, place: Local| Ok(Val::plain(Ex::Do(check, Box::new(Ex::Get(place)))));
-        self.walk(address, each.initializer(), each.body(), item, steps)
+        self.walk(address, each.initializer(), (each.body(), label), item, steps)
     }
 
     /// Walks the names of a dictionary, as they are at the beginning.
-    fn for_names(&mut self, each: &'t ForInLoop, dictionary: Val, steps: &mut Vec<St>) -> Res<()> {
+    fn for_names(
+        &mut self,
+        (each, label): (&'t ForInLoop, Option<Sym>),
+        dictionary: Val,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
         if let Some(names) = self.listing_of_literal(&dictionary, DictionaryListing::Keys)? {
             let address = self.local(Some(Ty::Int));
             steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(names.ex))));
             let item = |_: &mut Self, place: Local| Ok(Val::plain(element(address, place)));
-            return self.walk(address, each.initializer(), each.body(), item, steps);
+            return self.walk(address, each.initializer(), (each.body(), label), item, steps);
         }
         if !self.may_be_dictionary(&dictionary.shape) {
             self.refuse_at_last("`for in` whose names are more than places of a list")?;
@@ -154,14 +166,14 @@ impl<'t> Lowering<'t> {
         let same = Ex::Bin(Binary::StrictEqual, Box::new(count), Box::new(before.ex));
         let check = vec![St::If(same, Vec::new(), vec![St::Bail(BailCause::Changed)])];
         let item = |_: &mut Self, place: Local| Ok(Val::plain(Ex::Do(check, Box::new(element(address, place)))));
-        self.walk(address, each.initializer(), each.body(), item, steps)
+        self.walk(address, each.initializer(), (each.body(), label), item, steps)
     }
 
     fn walk(
         &mut self,
         address: Local,
         variable: &'t IterableLoopInitializer,
-        body: &'t Statement,
+        (body, name): (&'t Statement, Option<Sym>),
         item: impl FnOnce(&mut Self, Local) -> Res<Val>,
         steps: &mut Vec<St>,
     ) -> Res<()> {
@@ -187,7 +199,7 @@ impl<'t> Lowering<'t> {
                 }
                 _ => return Err(lowering.refusal("a loop over a member or a pattern")),
             }
-            lowering.body(leave, body, before)
+            lowering.body((leave, name), body, before)
         })?;
         self.leave();
         let is_over = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(place)), Box::new(length(address)));

@@ -49,6 +49,9 @@ impl<'t> Lowering<'t> {
                 shape.add(&Shape::at(field));
             }
         }
+        if fields.iter().any(|field| self.kept_functions.has(*field)) {
+            return Err(self.refusal(format!("the function `{name}` as a value")));
+        }
         let own = self.dictionary_name(&base.shape, name, &mut shape)?;
         if fields.is_empty() && own.is_none() {
             self.refuse_at_last(&format!("the member `{name}` of a value of which nothing is known"))?;
@@ -208,7 +211,14 @@ impl<'t> Lowering<'t> {
 
     pub(super) fn write_target(&mut self, target: Spot, value: Val, steps: &mut Vec<St>) -> Res<()> {
         match target {
+            Spot::Member(base, name) if name == "length" && value.ex == Ex::Num(0.0) => {
+                self.note_write(&base.shape);
+                let address = self.local(Some(Ty::Int));
+                steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex))));
+                steps.push(St::Cut(Ex::Get(address), Ex::Int(0)));
+            }
             Spot::Member(base, name) => {
+                self.note_frozen(&base.shape);
                 if is_inherited(&name) || name == "length" {
                     return Err(self.refusal(format!("an assignment to `{name}`")));
                 }
@@ -228,6 +238,9 @@ impl<'t> Lowering<'t> {
                     let Some(field) = self.paths.field(object, &name) else {
                         return Err(self.refusal("so many members"));
                     };
+                    if self.kept_functions.has(field) {
+                        return Err(self.refusal(format!("an assignment to the function `{name}`")));
+                    }
                     self.learn_field(field, &value.shape);
                     fields.push(field);
                 }

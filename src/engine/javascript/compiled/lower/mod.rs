@@ -5,6 +5,7 @@
 //! One that leaves it, or that calls itself, is refused. What values may be is found out by lowering again until nothing
 //! new is learnt, and is checked when the code runs: a wrong guess costs speed and never an answer.
 
+mod borrowed;
 mod calls;
 mod console;
 mod dates;
@@ -12,6 +13,7 @@ mod dictionaries;
 mod expressions;
 mod functions;
 mod iterables;
+mod kept_functions;
 mod lists;
 mod loops;
 mod lowered;
@@ -112,6 +114,10 @@ pub(super) fn lower(
         wrote: false,
         written: Vec::new(),
         tables: tables::Tables::default(),
+        kept_functions: kept_functions::KeptFunctions::default(),
+        frozen: Shape::default(),
+        writes_frozen: false,
+        loop_name: None,
         scopes: Vec::new(),
         functions: Vec::new(),
         assigned: BTreeMap::new(),
@@ -185,6 +191,8 @@ struct Return {
 struct Jump {
     leave: Option<Label>,
     go_on: Option<Label>,
+    /// The script's own label of the loop.
+    name: Option<Sym>,
 }
 
 /// The state of one pass, and what is learnt by all.
@@ -214,6 +222,13 @@ struct Lowering<'t> {
     written: Vec<(String, Shape)>,
     /// What is known of object literals, maps and sets.
     tables: tables::Tables,
+    /// The functions that are members of object literals.
+    kept_functions: kept_functions::KeptFunctions,
+    /// What `Object.freeze` was given, and whether this pass writes to such.
+    frozen: Shape,
+    writes_frozen: bool,
+    /// The label before the loop that comes next.
+    loop_name: Option<Sym>,
     scopes: Vec<Scope>,
     functions: Vec<Fun<'t>>,
     /// In which region each variable was set first.
@@ -246,7 +261,10 @@ impl<'t> Lowering<'t> {
     fn pass(&mut self, target: CompileTarget<'_>) -> Res<Lowered> {
         if self.tables.begin() {
             (self.variables, self.sites, self.literal_fields) = Default::default();
+            self.frozen = Shape::default();
         }
+        self.kept_functions.begin();
+        (self.writes_frozen, self.loop_name) = (false, None);
         (self.kinds, self.scopes, self.functions, self.patterns) = Default::default();
         (self.stack, self.returns, self.jumps, self.calls) = Default::default();
         (self.next_site, self.next_literal, self.next_label, self.next_region, self.size) = (0, 0, 0, 1, 0);
@@ -282,6 +300,9 @@ impl<'t> Lowering<'t> {
             .map(|(local, shape)| functions::PassedArgument::Value(Val { ex: Ex::Get(*local), shape }));
         let given = given.collect();
         let result = self.call(function, given, &mut body)?;
+        if self.writes_frozen {
+            return Err(self.refusal("a write to what is frozen"));
+        }
         // What is spread or asked of a date has as many members as somebody reads.
         self.learnt |= self.paths.list.len() != known_paths;
         let kinds = Kinds::find(&self.kinds, &body, &result.ex);

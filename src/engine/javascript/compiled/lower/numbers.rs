@@ -5,7 +5,7 @@ use boa_ast::expression::literal::PropertyDefinition;
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{Binary, Ex, St, Ty, Unary};
-use super::super::paths::Shape;
+use super::super::paths::{ListOrigin, Shape};
 use super::super::value;
 use super::dictionaries::DictionaryListing;
 use super::expressions::after;
@@ -16,10 +16,7 @@ use super::{Lowering, Res, Val};
 impl<'t> Lowering<'t> {
     /// `Math.min` and `Math.max` of arguments some of which are spread.
     pub(super) fn extreme(&mut self, name: &str, given: &'t [Expression]) -> Res<Val> {
-        let (op, start) = match name {
-            "min" => (Binary::Min, f64::INFINITY),
-            _ => (Binary::Max, f64::NEG_INFINITY),
-        };
+        let (op, start) = extreme_operator(name);
         let (mut steps, found) = (Vec::new(), self.local(Some(Ty::Num)));
         steps.push(St::Set(found, Ex::Num(start)));
         let with = |value: Ex| St::Set(found, Ex::Bin(op, Box::new(Ex::Get(found)), Box::new(value)));
@@ -47,6 +44,30 @@ impl<'t> Lowering<'t> {
             }
         }
         Ok(after(steps, Val::plain(Ex::Get(found))))
+    }
+
+    /// `Math.min` and `Math.max` of the elements of `list`.
+    pub(super) fn extreme_of(&mut self, name: &str, list: Val) -> Res<Val> {
+        let (op, start) = extreme_operator(name);
+        let (mut steps, found) = (Vec::new(), self.local(Some(Ty::Num)));
+        steps.push(St::Set(found, Ex::Num(start)));
+        self.walk_list(list, &mut steps, |_, walked, body| {
+            body.push(St::Set(found, Ex::Bin(op, Box::new(Ex::Get(found)), Box::new(walked.item.ex))));
+            Ok(())
+        })?;
+        Ok(after(steps, Val::plain(Ex::Get(found))))
+    }
+
+    /// `Object.freeze`: the same value. Where a frozen one is written to, which does nothing or throws, is left to Boa.
+    fn freeze(&mut self, of: &'t Expression) -> Res<Val> {
+        let of = self.value(of)?;
+        let is_site = |list: &ListOrigin| matches!(list, ListOrigin::Site(_));
+        let is_own = of.shape.objects.iter().all(|object| self.is_own(*object)) && of.shape.lists.iter().all(is_site);
+        if !is_own || (of.shape.objects.is_empty() && of.shape.lists.is_empty()) {
+            self.refuse_at_last("`Object.freeze` of what is not the script's own")?;
+        }
+        self.learnt |= self.frozen.add(&of.shape);
+        Ok(of)
     }
 
     /// `Object.assign({}, …)`: the same as a literal that spreads the rest.
@@ -131,6 +152,10 @@ impl<'t> Lowering<'t> {
                 return self.assigned(given);
             }
             ("Object", "hasOwn", [of, name]) => return self.has_member(name, of),
+            ("Object", "freeze", [of]) if !matches!(of, Expression::Spread(_)) => return self.freeze(of),
+            ("Object", "fromEntries", [pairs]) if !matches!(pairs, Expression::Spread(_)) => {
+                return self.map_of(pairs, HostCall::NewObject);
+            }
             ("JSON", "stringify", [of]) if !matches!(of, Expression::Spread(_)) => {
                 let of = self.value(of)?;
                 let text = self.json(of, 0, &mut steps)?;
@@ -149,6 +174,14 @@ impl<'t> Lowering<'t> {
     }
 }
 
+/// What `Math.min` and `Math.max` begin with, and go on by.
+fn extreme_operator(name: &str) -> (Binary, f64) {
+    match name {
+        "min" => (Binary::Min, f64::INFINITY),
+        _ => (Binary::Max, f64::NEG_INFINITY),
+    }
+}
+
 /// `Math.NAME` of `values`; `None` where that is not compiled.
 fn mathematics(name: &str, values: Vec<Ex>) -> Option<Ex> {
     let (count, mut values) = (values.len(), values.into_iter());
@@ -161,14 +194,15 @@ fn mathematics(name: &str, values: Vec<Ex>) -> Option<Ex> {
         "sqrt" => one(Unary::Sqrt),
         "round" => one(Unary::Round),
         "min" | "max" => {
-            let (op, start) = match name {
-                "min" => (Binary::Min, f64::INFINITY),
-                _ => (Binary::Max, f64::NEG_INFINITY),
-            };
+            let (op, start) = extreme_operator(name);
             values.fold(Ex::Num(start), |left, right| Ex::Bin(op, Box::new(left), Box::new(right)))
         }
-        "pow" | "hypot" if count == 2 => {
-            let call = if name == "pow" { HostCall::MathPow } else { HostCall::Hypot };
+        "pow" | "hypot" | "imul" if count == 2 => {
+            let call = match name {
+                "pow" => HostCall::MathPow,
+                "imul" => HostCall::Imul,
+                _ => HostCall::Hypot,
+            };
             Ex::Host(call, values.collect())
         }
         "log" | "log2" | "log10" | "exp" | "sign" | "cbrt" if count == 1 => {

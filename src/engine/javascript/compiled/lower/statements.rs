@@ -2,8 +2,9 @@
 
 use boa_ast::declaration::{Declaration, LexicalDeclaration};
 use boa_ast::expression::Expression;
-use boa_ast::statement::{Block, If, Switch};
+use boa_ast::statement::{Block, If, Labelled, LabelledItem, Switch};
 use boa_ast::{Statement, StatementListItem};
+use boa_interner::Sym;
 
 use super::super::ir::{Binary, Ex, Label, St};
 use super::names::{Meaning, ScopeId};
@@ -61,22 +62,45 @@ impl<'t> Lowering<'t> {
             Statement::ForInLoop(each) => self.for_in(each, steps),
             Statement::WhileLoop(each) => self.while_loop(each.condition(), each.body(), steps),
             Statement::DoWhileLoop(each) => self.do_while(each.body(), each.cond(), steps),
-            Statement::Break(jump) if jump.label().is_none() => self.jump(|jump| jump.leave, "`break`", steps),
-            Statement::Continue(jump) if jump.label().is_none() => self.jump(|jump| jump.go_on, "`continue`", steps),
-            Statement::Break(_) | Statement::Continue(_) | Statement::Labelled(_) => Err(self.refusal("a label")),
+            Statement::Break(jump) => self.jump(|jump| jump.leave, ("`break`", jump.label()), steps),
+            Statement::Continue(jump) => self.jump(|jump| jump.go_on, ("`continue`", jump.label()), steps),
+            Statement::Labelled(labelled) => self.labelled(labelled, steps),
             Statement::Try(_) => Err(self.refusal("`finally`")),
             Statement::With(_) => Err(self.refusal("`with`")),
         }
     }
 
-    fn jump(&mut self, target: fn(&Jump) -> Option<Label>, name: &str, steps: &mut Vec<St>) -> Res<()> {
+    fn jump(
+        &mut self,
+        target: fn(&Jump) -> Option<Label>,
+        (word, name): (&str, Option<Sym>),
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
         // A `switch` is left and not gone on from, and a function has neither around it.
         let own = self.jumps.iter().rev().take_while(|jump| jump.leave.is_some());
-        match own.filter_map(target).next() {
+        let meant = own.filter(|jump| name.is_none() || jump.name == name);
+        match meant.filter_map(target).next() {
             Some(label) => steps.push(St::Break(label)),
-            None => return Err(self.refusal(name)),
+            None => return Err(self.refusal(word)),
         }
         Ok(())
+    }
+
+    /// A loop with a name.
+    fn labelled(&mut self, labelled: &'t Labelled, steps: &mut Vec<St>) -> Res<()> {
+        match labelled.item() {
+            LabelledItem::Statement(
+                each @ (Statement::ForLoop(_)
+                | Statement::ForOfLoop(_)
+                | Statement::ForInLoop(_)
+                | Statement::WhileLoop(_)
+                | Statement::DoWhileLoop(_)),
+            ) => {
+                self.loop_name = Some(labelled.label());
+                self.statement(each, steps)
+            }
+            _ => Err(self.refusal("a label of what is no loop")),
+        }
     }
 
     pub(super) fn block(&mut self, block: &'t Block, steps: &mut Vec<St>) -> Res<()> {
@@ -131,7 +155,7 @@ impl<'t> Lowering<'t> {
         }
         let default = switch.cases().iter().zip(&starts).find(|(case, _)| case.is_default());
         inner.push(St::Break(default.map_or(end, |(_, start)| *start)));
-        self.jumps.push(Jump { leave: Some(end), go_on: None });
+        self.jumps.push(Jump { leave: Some(end), go_on: None, name: None });
         for (case, start) in switch.cases().iter().zip(&starts) {
             // What one case declares is not there in the others, which may be come to without it.
             for case in switch.cases() {

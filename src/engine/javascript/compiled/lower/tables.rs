@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boa_ast::expression::Expression;
 use boa_ast::expression::literal::{ObjectLiteral, PropertyDefinition};
+use boa_ast::property::MethodDefinitionKind;
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{BailCause, Binary, Ex, St, Ty, Unary};
@@ -12,7 +13,8 @@ use super::super::paths::{ListOrigin, NODE, PathId, REQUEST, Shape};
 use super::dictionaries::DictionaryListing;
 use super::expressions::{after, from_list};
 use super::members::is_inherited;
-use super::{Lowering, Res, Val};
+use super::names::Meaning;
+use super::{Fun, Lowering, Res, Val};
 
 /// The members of nodes that are objects of the document's own.
 const OPEN_MEMBERS: [&str; 3] = ["metadata", "staticData", "metrics"];
@@ -89,7 +91,17 @@ impl<'t> Lowering<'t> {
         let mut steps = Vec::new();
         let made = self.hold(made, &mut steps);
         let (mut fields, mut names, mut is_copy): (Vec<(PathId, Ex)>, Vec<String>, bool) = Default::default();
+        let mut has_functions = false;
         for property in object.properties() {
+            if let Some((name, function)) = self.function_member(property)?.filter(|_| !is_dictionary) {
+                if names.contains(&name) || is_inherited(&name) || name == "length" {
+                    return Err(self.refusal(format!("a member `{name}`")));
+                }
+                fields.push(self.keep_function(root, &name, function)?);
+                names.push(name);
+                has_functions = true;
+                continue;
+            }
             let (name, value) = match property {
                 PropertyDefinition::IdentifierReference(name) => (self.literal_text(name.sym())?, self.read(*name)?),
                 PropertyDefinition::Property(name, value) => (self.property_name(name)?, self.value(value)?),
@@ -123,8 +135,28 @@ impl<'t> Lowering<'t> {
         if is_dictionary {
             return Ok(after(steps, made));
         }
-        self.tables.name(root, (!is_copy).then_some(names));
+        self.tables.name(root, (!is_copy && !has_functions).then_some(names));
         Ok(after(steps, Val { ex: Ex::Record(root, fields), shape: Shape::object(root) }))
+    }
+
+    /// The member that `property` is, where it is a function.
+    fn function_member(&mut self, property: &'t PropertyDefinition) -> Res<Option<(String, usize)>> {
+        Ok(match property {
+            PropertyDefinition::IdentifierReference(name) => match self.meaning(self.current(), name.sym()) {
+                Some((_, Meaning::Function(function))) => Some((self.literal_text(name.sym())?, function)),
+                _ => None,
+            },
+            PropertyDefinition::Property(name, value) => match self.callee(value) {
+                Some(function) => Some((self.property_name(name)?, function)),
+                None => None,
+            },
+            PropertyDefinition::MethodDefinition(method) if method.kind() == MethodDefinitionKind::Ordinary => {
+                let name = self.property_name(method.name())?;
+                let (parameters, body, scope) = (method.parameters(), method.body(), self.current());
+                Some((name, self.function(Fun { parameters, body, scope })))
+            }
+            _ => None,
+        })
     }
 
     /// Gives a literal a member, which goes before one of the same name.

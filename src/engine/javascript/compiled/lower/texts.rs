@@ -52,6 +52,7 @@ impl<'t> Lowering<'t> {
             ("localeCompare", 1) => (HostCall::Collate, 1),
             ("toFixed", 0 | 1) => (HostCall::Fixed, 1),
             ("toString", 0) => (HostCall::ToText, 0),
+            ("toString", 1) => (HostCall::Radix, 1),
             _ => return Err(self.refusal(format!("the method `{name}`"))),
         };
         let mut steps: Vec<St> = Vec::new();

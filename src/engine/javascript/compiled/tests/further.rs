@@ -6,11 +6,12 @@ use super::generator::{Generator, replace};
 impl Generator<'_> {
     /// The body of a function of the list.
     pub(super) fn further(&mut self, list: &str) -> String {
-        match self.dice.below(24) {
+        match self.dice.below(34) {
             which @ (0 | 1 | 11 | 13 | 20 | 21) => self.orders(which, list),
             which @ (2 | 3 | 8 | 19) => self.collections(which, list),
             which @ (4..=7 | 12) => self.objects(which, list),
             which @ (14 | 17 | 18 | 22) => self.ways_out(which, list),
+            24.. => self.idioms(list),
             which => self.texts_and_times(which, list),
         }
     }

@@ -5,6 +5,7 @@ mod best;
 mod corpus;
 mod further;
 mod generator;
+mod idioms;
 mod test262;
 mod world;
 
