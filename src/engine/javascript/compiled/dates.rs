@@ -40,6 +40,31 @@ fn civil(day: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, own)
 }
 
+/// The time that `text` names in milliseconds, where it is of the form `2026-12-01`, which is of UTC, or of
+/// `2026-12-01T08:30:00.000Z`, with or without seconds and with `Z` or an offset; absent for any other text.
+pub(super) fn time_of(text: &str) -> Option<f64> {
+    let is_form = |form: &str| {
+        text.len() == form.len()
+            && form
+                .bytes()
+                .zip(text.bytes())
+                .all(|(form, own)| if form == b'0' { own.is_ascii_digit() } else { form == own })
+    };
+    let whole = match text.len() {
+        10 if is_form("0000-00-00") => format!("{text}T00:00:00Z"),
+        17 if is_form("0000-00-00T00:00Z") => format!("{}:00Z", text.get(..16)?),
+        20 if is_form("0000-00-00T00:00:00Z") => text.to_owned(),
+        24 if is_form("0000-00-00T00:00:00.000Z") => text.to_owned(),
+        25 if is_form("0000-00-00T00:00:00+00:00") || is_form("0000-00-00T00:00:00-00:00") => text.to_owned(),
+        _ => return None,
+    };
+    // A leap second is no time in JavaScript, and midnight may be written as 24 there.
+    if whole.get(17..19)? >= "60" || whole.get(11..13)? >= "24" {
+        return None;
+    }
+    whole.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond() as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +82,23 @@ mod tests {
             let parts: Vec<_> = (0..5).map(|number| part(&moment, number).unwrap()).collect();
             assert_eq!(parts, expected, "{ms}");
             assert_eq!(part(&moment, 8), Some(i64::from(moment.weekday)), "{ms}");
+        }
+    }
+
+    #[test]
+    fn texts_of_dates_are_times() {
+        for (text, time) in [
+            ("1970-01-02", Some(86_400_000.0)),
+            ("2026-12-01T00:00Z", Some(1_796_083_200_000.0)),
+            ("2026-12-01T00:00:00.250Z", Some(1_796_083_200_250.0)),
+            ("2026-12-01T01:00:00+01:00", Some(1_796_083_200_000.0)),
+            ("2026-12-01T00:00:00", None),
+            ("2026-12-01T24:00:00Z", None),
+            ("2026-13-01", None),
+            ("2026-12-01T00:00:60Z", None),
+            ("Dec 1, 2026", None),
+        ] {
+            assert_eq!(time_of(text), time, "{text}");
         }
     }
 }

@@ -151,6 +151,10 @@ host_calls! {
     LogStart "logstart" 1 -> Any, true;
     /// A primitive as JSON; `undefined` where it is that.
     Json "json" 1 -> Any, true;
+    /// What a text of JSON holds, objects as dictionaries; gives up over lists.
+    JsonParse "jsonparse" 1 -> Any, false;
+    /// The time that a text names, in milliseconds.
+    DateParse "dateparse" 1 -> Num, true;
     /// Logs a line at a level.
     Write "write" 2 -> Any, false;
     /// Throws at a place of the script, by number, with a message.

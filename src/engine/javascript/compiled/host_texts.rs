@@ -23,7 +23,7 @@ const MAX_MADE: f64 = 65_536.0;
 /// Up to here whole numbers are exact, and so are powers that stay below.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 /// The calls that are answered here.
-const CALLS: [HostCall; 45] = [
+const CALLS: [HostCall; 47] = [
     HostCall::CharAt,
     HostCall::Letter,
     HostCall::CharCode,
@@ -67,6 +67,8 @@ const CALLS: [HostCall; 45] = [
     HostCall::DatePart,
     HostCall::LogStart,
     HostCall::Json,
+    HostCall::JsonParse,
+    HostCall::DateParse,
     HostCall::Write,
     HostCall::Throw,
 ];
@@ -129,6 +131,10 @@ impl Surroundings {
                 return self.power(base, exponent);
             }
             HostCall::DatePart => return self.date_part(first),
+            HostCall::DateParse => {
+                let text = self.text(first)?;
+                return self.sure(super::dates::time_of(&text));
+            }
             _ => {
                 let (left, right) = (self.number(first)?, self.number(second)?);
                 figure_of(call, left, right)
@@ -241,6 +247,7 @@ impl Surroundings {
                 if text.contains('%') { self.give_up(BailCause::Logs) } else { self.intern(&text) }
             }
             HostCall::Json => self.json(first),
+            HostCall::JsonParse => self.parse_json(first),
             HostCall::Write => {
                 let line = self.text(second)?;
                 let level = match kind(first as u64) {

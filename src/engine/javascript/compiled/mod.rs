@@ -12,6 +12,7 @@ mod dictionary;
 mod emit;
 mod host;
 mod host_calls;
+mod host_json;
 mod host_patterns;
 mod host_texts;
 mod ir;

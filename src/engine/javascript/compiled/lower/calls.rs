@@ -2,10 +2,12 @@
 
 use boa_ast::expression::Expression;
 use boa_ast::expression::access::{PropertyAccess, PropertyAccessField, SimplePropertyAccess};
+use boa_interner::Sym;
 
 use super::super::ir::{Ex, St};
 use super::expressions::after;
 use super::functions::PassedArgument;
+use super::names::Meaning;
 use super::{Lowering, Res, Val};
 
 impl<'t> Lowering<'t> {
@@ -47,6 +49,12 @@ impl<'t> Lowering<'t> {
                     None => self.method(base, &name, given),
                 }
             }
+            Expression::Identifier(name)
+                if let Some((_, Meaning::OfMath(method))) = self.meaning(self.current(), name.sym()) =>
+            {
+                let method = self.name(method);
+                self.global_method("Math", &method, given)
+            }
             _ => match (self.callee(callee), self.global(callee)) {
                 (Some(function), _) => {
                     let mut steps = Vec::new();
@@ -86,6 +94,14 @@ impl<'t> Lowering<'t> {
     pub(super) fn global(&self, expression: &Expression) -> Option<String> {
         let Expression::Identifier(name) = expression else { return None };
         (!self.is_declared(name.sym())).then(|| self.name(name.sym()))
+    }
+
+    /// The name of the function of `Math` that `expression` is.
+    pub(super) fn method_of_math(&self, expression: &Expression) -> Option<Sym> {
+        let Expression::PropertyAccess(PropertyAccess::Simple(access)) = expression else { return None };
+        let PropertyAccessField::Const(name) = access.field() else { return None };
+        let is_constant = self.name(name.sym()).bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_');
+        (self.global(access.target()).as_deref() == Some("Math") && !is_constant).then(|| name.sym())
     }
 
     /// A constant of the language.

@@ -27,6 +27,19 @@ impl<'t> Lowering<'t> {
         Val { ex: Ex::Host(call, Vec::new()), shape: Shape::site(site) }
     }
 
+    /// `JSON.parse`: a dictionary that holds such as itself, or a primitive.
+    pub(super) fn parsed(&mut self, text: &'t Expression) -> Res<Val> {
+        let text = self.value(text)?;
+        self.learnt |= !self.makes_dictionaries;
+        self.makes_dictionaries = true;
+        let shape = Shape::site(self.site());
+        if let Some(ListOrigin::Site(site)) = shape.lists.iter().next().copied() {
+            self.learnt |= self.tables.note(site, HostCall::NewObject);
+        }
+        self.learn_elements(&shape, &shape);
+        Ok(Val { ex: Ex::Host(HostCall::JsonParse, vec![text.ex]), shape })
+    }
+
     /// Whether a value of this shape may be a dictionary.
     pub(super) fn may_be_dictionary(&self, shape: &Shape) -> bool {
         self.makes_dictionaries && shape.lists.iter().any(|list| matches!(list, ListOrigin::Site(_)))

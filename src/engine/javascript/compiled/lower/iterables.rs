@@ -97,7 +97,7 @@ impl<'t> Lowering<'t> {
 
     /// The letters of `value` as a list, where it is a text; else the same value.
     fn letters(&mut self, value: Val) -> Res<Val> {
-        if !self.may_be_text(&value.shape) || !value.shape.objects.is_empty() {
+        if !self.may_be_text(&value.shape) || value.shape.objects.iter().any(|object| self.is_own(*object)) {
             return Ok(value);
         }
         let mut steps = Vec::new();

@@ -52,6 +52,8 @@ pub(super) enum Meaning {
     Function(usize),
     /// A pattern that is always this one.
     Pattern(KnownPattern),
+    /// The member of this name of `Math`.
+    OfMath(Sym),
     /// Declared further down.
     Later,
     /// Not to be used here.
@@ -272,6 +274,7 @@ impl<'t> Lowering<'t> {
             Some(Meaning::Undeclared(local)) if self.is_set(local) => Ok(self.get(local)),
             Some(Meaning::Undeclared(_)) => Err(self.refusal(format!("`{text}`, which may not be there yet"))),
             Some(Meaning::Function(_)) => Err(self.refusal(format!("the function `{text}` as a value"))),
+            Some(Meaning::OfMath(_)) => Err(self.refusal(format!("the function `{text}` as a value"))),
             Some(Meaning::Pattern(_)) => Err(self.refusal(format!("the pattern `{text}` as a value"))),
             Some(Meaning::Later) => Err(self.refusal(format!("`{text}` before its declaration"))),
             Some(Meaning::Forbidden) => Err(self.refusal(format!("`{text}` here"))),

@@ -161,6 +161,11 @@ impl<'t> Lowering<'t> {
                 let text = self.json(of, 0, &mut steps)?;
                 return Ok(after(steps, text));
             }
+            ("JSON", "parse", [text]) if !matches!(text, Expression::Spread(_)) => return self.parsed(text),
+            ("Date", "parse", [text]) if !matches!(text, Expression::Spread(_)) => {
+                let text = self.value(text)?;
+                return Ok(Val::plain(Ex::Host(HostCall::DateParse, vec![text.ex])));
+            }
             ("Number", "parseFloat" | "parseInt", given) => return self.global_function(name, given),
             _ => {}
         }

@@ -58,6 +58,12 @@ impl<'t> Lowering<'t> {
                 self.mean(scope, name.sym(), Meaning::Pattern(pattern));
                 return Ok(());
             }
+            if let (true, true, Some(method)) =
+                (is_only, kind.is_some() || self.is_certain(scope), self.method_of_math(init))
+            {
+                self.mean(scope, name.sym(), Meaning::OfMath(method));
+                return Ok(());
+            }
         }
         let value = match (variable.init(), kind) {
             (Some(init), _) => self.value(init)?,

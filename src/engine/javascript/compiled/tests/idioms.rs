@@ -100,6 +100,8 @@ impl Generator<'_> {
                     "L.findLast(n => K)",
                     "L.findLastIndex((n, i, all) => K && all[i] === n) + ''",
                     "pick.call(null, L)",
+                    "L.filter(n => Date.parse('2026-0' + n.cores + '-01') < Date.parse('2026-03-01T00:00Z'))",
+                    "JSON.parse(input.data.app ? '{\"a\":{\"b\":1.5},\"c\":null}' : '7').a?.b + ''",
                     "'' + Math.max.apply(null, L.map(n => n.sessions))",
                 ]);
                 let call = call.replace('L', list).replace('K', &kept);

@@ -1,0 +1,52 @@
+//! `JSON.parse` for compiled code.
+
+use serde_json::Value;
+
+use super::dictionary::DictionaryKind;
+use super::host::Surroundings;
+use super::host_texts::Answer;
+use super::ir::BailCause;
+use super::lower::is_inherited;
+use super::value;
+
+/// A number that has more digits than these may have been read as its neighbour.
+const CERTAIN_DIGITS: usize = 15;
+
+impl Surroundings {
+    /// What the text holds. Lists, and what is no JSON, are left to Boa.
+    pub(super) fn parse_json(&mut self, text: i64) -> Answer<i64> {
+        let text = self.text(text)?;
+        match serde_json::from_str(&text) {
+            Ok(parsed) => self.of_json(&parsed),
+            Err(_) => self.give_up(BailCause::Throws),
+        }
+    }
+
+    fn of_json(&mut self, parsed: &Value) -> Answer<i64> {
+        Ok(match parsed {
+            Value::Null => value::NULL as i64,
+            Value::Bool(flag) => value::flag(*flag) as i64,
+            Value::Number(number) => {
+                let number = number.as_f64().unwrap_or(f64::NAN);
+                let digits = number.to_string().bytes().filter(u8::is_ascii_digit).count();
+                if number.is_nan() || digits > CERTAIN_DIGITS {
+                    return self.give_up(BailCause::Conversion);
+                }
+                value::number(number) as i64
+            }
+            Value::String(text) => self.intern(text)?,
+            Value::Array(_) => return self.give_up(BailCause::Kind),
+            Value::Object(members) => {
+                let made = self.make(DictionaryKind::Object);
+                for (name, member) in members {
+                    if is_inherited(name) || name == "__proto__" || name == "length" {
+                        return self.give_up(BailCause::Kind);
+                    }
+                    let (name, member) = (self.intern(name)?, self.of_json(member)?);
+                    self.put(made, DictionaryKind::Object, (name as u64, member))?;
+                }
+                made
+            }
+        })
+    }
+}
