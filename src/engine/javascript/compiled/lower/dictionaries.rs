@@ -219,6 +219,7 @@ impl<'t> Lowering<'t> {
             }
             ("Object", []) => Ok(self.new_dictionary(HostCall::NewObject)),
             ("Date", []) => self.new_date(),
+            _ if name.is_empty() => Err(self.refusal("`new` of what is no name of the language")),
             _ => Err(self.refusal(format!("`new {name}`"))),
         }
     }

@@ -54,7 +54,9 @@ impl<'t> Lowering<'t> {
             Expression::Spread(_) => Err(self.refusal("`...` here")),
             Expression::This(_) => Err(self.refusal("`this`")),
             Expression::TaggedTemplate(_) => Err(self.refusal("a template with a tag")),
-            _ => Err(self.refusal("a class or a generator, or what is asynchronous")),
+            Expression::ClassExpression(_) => Err(self.refusal("a class")),
+            Expression::GeneratorExpression(_) | Expression::Yield(_) => Err(self.refusal("a generator")),
+            _ => Err(self.refusal("what is asynchronous")),
         }
     }
 

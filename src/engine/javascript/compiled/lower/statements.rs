@@ -21,7 +21,15 @@ impl<'t> Lowering<'t> {
                 // Blocks declare these when they begin.
                 Declaration::FunctionDeclaration(_) => Ok(()),
                 Declaration::Lexical(list) => self.lexical(list, self.current(), steps),
-                _ => Err(self.refusal("a class or a generator, or what is asynchronous")),
+                Declaration::ClassDeclaration(class) => {
+                    self.at(&class.name())?;
+                    Err(self.refusal("a class"))
+                }
+                Declaration::GeneratorDeclaration(generator) => {
+                    self.at(&generator.name())?;
+                    Err(self.refusal("a generator"))
+                }
+                _ => Err(self.refusal("what is asynchronous")),
             },
         }
     }
