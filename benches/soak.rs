@@ -147,7 +147,10 @@ async fn soak(time: Duration) -> Vec<String> {
     let mut progress = Progress { time, lines: 0 };
     while start.elapsed() < time {
         let figures = load.run(&client, LOOK).await;
-        serve.must_run();
+        if !serve.is_running() {
+            println!("soak: the last lines of the log:\n{}", attackers.last_lines());
+            return vec!["the service ended".to_owned()];
+        }
         let look = Look::at_rest(&serve, start).await;
         looks.push(look);
         (answers, wrong, again) = (answers + figures.answers, wrong + figures.wrong, again + figures.again);

@@ -5,7 +5,7 @@ use std::io::{PipeReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -22,6 +22,8 @@ const FLOOD_PAUSE: Duration = Duration::from_millis(500);
 const HALF_REQUESTS: usize = 100;
 /// For how long the log's reader reads, and then does not.
 const READING: Duration = Duration::from_secs(20);
+/// Bytes of the log that are kept, to be shown where the service ends.
+const KEPT_LOG: usize = 16 << 10;
 /// Sessions in a document that is as large as documents may be, and the nodes that report it.
 const MANY_SESSIONS: usize = 3000;
 const EVIL_NODES: usize = 3;
@@ -34,6 +36,7 @@ const PAUSED: Duration = Duration::from_secs(3);
 pub(crate) struct Attackers {
     tasks: JoinSet<()>,
     stop: Arc<AtomicBool>,
+    reader: JoinHandle<String>,
 }
 
 impl Attackers {
@@ -47,8 +50,14 @@ impl Attackers {
         let ended = Arc::clone(&stop);
         thread::spawn(move || half_requests(http, &ended));
         let ended = Arc::clone(&stop);
-        thread::spawn(move || read_now_and_then(log, &ended));
-        Self { tasks, stop }
+        let reader = thread::spawn(move || read_now_and_then(log, &ended));
+        Self { tasks, stop, reader }
+    }
+
+    /// The last lines of the log of a service that has ended.
+    pub(crate) fn last_lines(self) -> String {
+        self.stop.store(true, Ordering::Relaxed);
+        self.reader.join().unwrap_or_default()
     }
 
     /// Ends them.
@@ -104,17 +113,26 @@ fn half_requests(http: u16, ended: &AtomicBool) {
     }
 }
 
-fn read_now_and_then(mut log: PipeReader, ended: &AtomicBool) {
-    let mut text = [0; 1 << 16];
+/// Reads the log for a while, and then not, until the service has ended; returns the end of what it read.
+fn read_now_and_then(mut log: PipeReader, ended: &AtomicBool) -> String {
+    let (mut text, mut last) = ([0; 1 << 16], Vec::new());
+    let mut keep = |text: &[u8]| {
+        last.extend_from_slice(text);
+        last.drain(..last.len().saturating_sub(KEPT_LOG));
+    };
     while !ended.load(Ordering::Relaxed) {
         let start = std::time::Instant::now();
         while start.elapsed() < READING {
-            if !matches!(log.read(&mut text), Ok(1..)) {
-                return;
+            match log.read(&mut text) {
+                Ok(count @ 1..) => keep(&text[..count]),
+                _ => return String::from_utf8_lossy(&last).into_owned(),
             }
         }
         thread::sleep(READING);
     }
     // Whoever writes the log finds a reader until the service has ended.
-    while matches!(log.read(&mut text), Ok(1..)) {}
+    while let Ok(count @ 1..) = log.read(&mut text) {
+        keep(&text[..count]);
+    }
+    String::from_utf8_lossy(&last).into_owned()
 }
