@@ -244,7 +244,12 @@ impl Surroundings {
             HostCall::SplitMatches => self.split_matches(first, second),
             HostCall::LogStart => {
                 let text = self.text_of_value(first)?;
-                if text.contains('%') { self.give_up(BailCause::Logs) } else { self.intern(&text) }
+                // Before any other letter it stands for itself.
+                let fills = |after: &str| after.starts_with(['s', 'd', 'i', 'f', 'j', 'o', 'O', 'c', '%']);
+                if text.split('%').skip(1).any(fills) || text.contains("%%") {
+                    return self.give_up(BailCause::Logs);
+                }
+                self.intern(&text)
             }
             HostCall::Json => self.json(first),
             HostCall::JsonParse => self.parse_json(first),

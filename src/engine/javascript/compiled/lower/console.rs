@@ -12,6 +12,8 @@ use super::super::host_calls::HostCall;
 use super::super::ir::{BailCause, Binary, Ex, St, Unary};
 use super::super::thrown::ThrowPlace;
 use super::expressions::after;
+use super::functions::PassedArgument;
+use super::operators::to_number;
 use super::{Lowering, Res, Val};
 
 /// The errors of the language, which have no fields beside their words.
@@ -51,13 +53,27 @@ impl<'t> Lowering<'t> {
             return Ok(true);
         }
         let given = self.arguments(call.args(), steps)?;
+        let values = given.into_iter().map(|argument| match argument {
+            PassedArgument::Value(value) => Some(value),
+            PassedArgument::Function(_) => None,
+        });
+        let Some(values) = values.collect::<Option<Vec<_>>>() else {
+            steps.push(St::Bail(BailCause::Logs));
+            return Ok(true);
+        };
+        let line = match self.formatted(&values, steps)? {
+            Some(line) => line,
+            None => self.side_by_side(values, steps)?,
+        };
+        steps.push(St::Eval(Ex::Host(HostCall::Write, vec![Ex::Num(f64::from(level)), line.ex])));
+        Ok(true)
+    }
+
+    /// The line of `values`, with spaces between.
+    fn side_by_side(&mut self, values: Vec<Val>, steps: &mut Vec<St>) -> Res<Val> {
         let mut line = self.text("");
-        let count = given.len();
-        for (place, argument) in given.into_iter().enumerate() {
-            let super::functions::PassedArgument::Value(value) = argument else {
-                steps.push(St::Bail(BailCause::Logs));
-                return Ok(true);
-            };
+        let count = values.len();
+        for (place, value) in values.into_iter().enumerate() {
             if place > 0 {
                 let space = self.text(" ");
                 line = self.joined(line, space.ex, steps);
@@ -66,8 +82,35 @@ impl<'t> Lowering<'t> {
             let part = self.shown(call, value, steps)?;
             line = self.joined(line, part, steps);
         }
-        steps.push(St::Eval(Ex::Host(HostCall::Write, vec![Ex::Num(f64::from(level)), line.ex])));
-        Ok(true)
+        Ok(line)
+    }
+
+    /// The line where the first of several values is a text of the script with `%s` or `%d` in it, and nothing else that
+    /// stands for a value, and each of the others fills one.
+    fn formatted(&mut self, values: &[Val], steps: &mut Vec<St>) -> Res<Option<Val>> {
+        let Some((Val { ex: Ex::Const(template), .. }, rest)) = values.split_first() else { return Ok(None) };
+        let Some(template) = self.strings.text_of(*template) else { return Ok(None) };
+        let mut parts = template.split('%');
+        let first = parts.next().unwrap_or_default().to_owned();
+        let parts: Vec<_> = parts.map(|part| part.split_at_checked(1)).collect();
+        let is_plain = |part: &Option<(&str, &str)>| part.is_some_and(|(kind, _)| matches!(kind, "s" | "d"));
+        if rest.is_empty() || parts.len() != rest.len() || !parts.iter().all(is_plain) {
+            return Ok(None);
+        }
+        let parts: Vec<(bool, String)> =
+            parts.into_iter().flatten().map(|(kind, after)| (kind == "d", after.to_owned())).collect();
+        let mut line = self.text(&first);
+        for ((is_number, after), value) in parts.into_iter().zip(rest) {
+            let mut value = value.clone();
+            if is_number {
+                value = Val::plain(to_number(value.ex));
+            }
+            let part = self.shown(HostCall::ToText, value, steps)?;
+            line = self.joined(line, part, steps);
+            let after = self.text(&after);
+            line = self.joined(line, after.ex, steps);
+        }
+        Ok(Some(line))
     }
 
     /// One text behind another.

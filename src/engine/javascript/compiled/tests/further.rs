@@ -248,7 +248,7 @@ impl Generator<'_> {
             16 => {
                 let (truth, line) = (self.truth(1), self.value(2));
                 format!(
-                    "{list}.forEach((n, i) => {truth} && console.log(n.id, i, n.sessions)); console.error('%', {line}); \
+                    "{list}.forEach((n, i) => {truth} && console.log(n.id, i, n.sessions)); console.error('%', {line}); console.log('%d of %s%', {line}, {line}); console.log('%s: %d', {line}, {line}); \
                      console.info({line}); console.log('o', {{ a: {line}, g: input.userGroups, b: {{ c: {truth} }} }}, [1, 'x', {line}]); return {list};"
                 )
             }
