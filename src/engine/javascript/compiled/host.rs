@@ -21,7 +21,7 @@ use super::thrown::ThrownText;
 use super::value::{self, Kind, LIST_ITEMS, LIST_LENGTH, kind};
 
 /// Longer texts are not made.
-const MAX_TEXT_BYTES: usize = 1 << 20;
+pub(super) const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// The surroundings of compiled code: the data of its store.
 #[derive(Default)]
@@ -112,8 +112,12 @@ impl Surroundings {
     fn plus(&mut self, left: i64, right: i64) -> wasmtime::Result<i64> {
         let is_text = |bits: i64| matches!(kind(bits as u64), Kind::Text(_));
         if is_text(left) || is_text(right) {
-            let text = format!("{}{}", self.text_of_value(left)?, self.text_of_value(right)?);
-            return self.intern(&text);
+            let (first, second) = (self.text_of_value(left)?, self.text_of_value(right)?);
+            return match (first.is_empty() && is_text(right), second.is_empty() && is_text(left)) {
+                (true, _) => Ok(right),
+                (_, true) => Ok(left),
+                _ => self.intern(&[&*first, &*second].concat()),
+            };
         }
         Ok(value::number(self.number(left)? + self.number(right)?) as i64)
     }
@@ -322,6 +326,7 @@ pub(super) fn offer(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
     offer_dictionaries(linker)?;
     host_texts::offer(linker)?;
     super::sorting::offer(linker)?;
+    super::host_lists::offer(linker)?;
     linker.func_wrap(HOST, ORDER, |mut ask: Ask<'_>, left: i64, right: i64| {
         let (left, right) = (ask.data_mut().text(left)?, ask.data_mut().text(right)?);
         Ok(texts::order(&left, &right) as i32)

@@ -155,6 +155,8 @@ host_calls! {
     JsonParse "jsonparse" 1 -> Any, false;
     /// The time that a text names, in milliseconds.
     DateParse "dateparse" 1 -> Num, true;
+    /// The elements of a list as one text, with another one between.
+    Join "join" 2 -> Any, false;
     /// Logs a line at a level.
     Write "write" 2 -> Any, false;
     /// Throws at a place of the script, by number, with a message.

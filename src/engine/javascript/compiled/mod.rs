@@ -13,6 +13,7 @@ mod emit;
 mod host;
 mod host_calls;
 mod host_json;
+mod host_lists;
 mod host_patterns;
 mod host_texts;
 mod ir;

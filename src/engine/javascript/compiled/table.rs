@@ -58,6 +58,8 @@ pub(super) struct NodeTable {
     listed: Vec<SlotIndex>,
     listed_at: u32,
     listed_room: u32,
+    /// The number of the list, where the list has one.
+    listed_number: Option<u64>,
 }
 
 impl NodeTable {
@@ -82,6 +84,7 @@ impl NodeTable {
             listed: Vec::new(),
             listed_at: 0,
             listed_room: 0,
+            listed_number: None,
         }
     }
 
@@ -160,7 +163,7 @@ impl NodeTable {
         let columns = self.columns.len();
         self.rows = (cluster.slots() + cluster.slots() / 2).max(MIN_ROWS);
         self.blocks.clear();
-        (self.listed, self.listed_at, self.listed_room) = (Vec::new(), 0, 0);
+        (self.listed, self.listed_at, self.listed_room, self.listed_number) = (Vec::new(), 0, 0, None);
         let bytes = |count: usize| u32::try_from(8 * self.rows * count).map_err(|_too_many| Full);
         self.end = ROWS_AT + bytes(columns)?;
         grow(store, self.memory, self.end)?;
@@ -236,11 +239,11 @@ impl NodeTable {
         store: &mut Store<Surroundings>,
         asked: &ScriptRequest<'_>,
         cluster: &Cluster,
-        candidates: Option<(&[Candidate], Owner)>,
+        candidates: Option<GivenList<'_>>,
     ) -> Result<u32, Full> {
         let has_nodes = self.request.iter().any(|(_, source)| matches!(source, RequestSource::Nodes));
         let (list, mut end) = match candidates.filter(|_| has_nodes) {
-            Some((candidates, owner)) => self.list(store, candidates, owner)?,
+            Some(given) => self.list(store, given)?,
             None => (0, self.end),
         };
         end = end.max(self.end);
@@ -269,7 +272,8 @@ impl NodeTable {
         candidate: &Candidate,
         owner: Owner,
     ) -> Result<u32, Full> {
-        let (list, end) = self.list(store, std::slice::from_ref(candidate), owner)?;
+        let given = GivenList { candidates: std::slice::from_ref(candidate), owner, number: None };
+        let (list, end) = self.list(store, given)?;
         for (place, (_, source)) in (0..).zip(&self.request) {
             if matches!(source, RequestSource::Nodes) {
                 put(store, self.memory, REQUEST_AT + 8 * place, &value::list(list).to_le_bytes())?;
@@ -282,14 +286,16 @@ impl NodeTable {
     fn list(
         &mut self,
         store: &mut Store<Surroundings>,
-        candidates: &[Candidate],
-        owner: Owner,
+        GivenList { candidates, owner, number }: GivenList<'_>,
     ) -> Result<(u32, u32), Full> {
         let count = u32::try_from(candidates.len()).map_err(|_too_many| Full)?;
-        let is_same = self.listed_room > 0
-            && self.listed.len() == candidates.len()
-            && self.listed.iter().zip(candidates).all(|(listed, candidate)| *listed == candidate.slot);
-        if is_same && owner == Owner::Shared {
+        let has_number = number.is_some() && number == self.listed_number;
+        let is_same = || {
+            self.listed.len() == candidates.len()
+                && self.listed.iter().zip(candidates).all(|(listed, candidate)| *listed == candidate.slot)
+        };
+        if owner == Owner::Shared && self.listed_room > 0 && (has_number || is_same()) {
+            self.listed_number = number;
             return Ok((self.listed_at, self.end));
         }
         let bytes = LIST_BYTES + 8 * count;
@@ -316,10 +322,19 @@ impl NodeTable {
         put(store, self.memory, at, &image)?;
         if owner == Owner::Shared {
             self.listed = candidates.iter().map(|candidate| candidate.slot).collect();
-            self.listed_at = at;
+            (self.listed_at, self.listed_number) = (at, number);
         }
         Ok((at, at + bytes))
     }
+}
+
+/// A list of nodes that a function is given.
+#[derive(Clone, Copy)]
+pub(super) struct GivenList<'a> {
+    pub(super) candidates: &'a [Candidate],
+    pub(super) owner: Owner,
+    /// A number that no other list has: a list of this number need not be looked through again.
+    pub(super) number: Option<u64>,
 }
 
 /// Whose a list of nodes is.

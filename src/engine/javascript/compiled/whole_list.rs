@@ -16,7 +16,7 @@ use super::ir::BailCause;
 use super::machine::{Entry, Machine, Occasion, PassedLimit, Unanswered};
 use super::module_compiler::{CompiledCode, ModuleCompiler};
 use super::paths::{NODE, REQUEST};
-use super::table::REQUEST_AT;
+use super::table::{GivenList, REQUEST_AT};
 use super::value::{self, Kind, kind};
 
 /// The most nodes that the probe is run for in a request. Until the probe has run for all nodes, the function runs over
@@ -37,6 +37,8 @@ pub(in super::super) enum Scope {
 /// Candidates without overlays, and where each stands.
 pub(super) struct PlainList {
     list: Arc<[Candidate]>,
+    /// How many lists came before.
+    number: u64,
     /// Made for the first list that is returned.
     places: OnceCell<Places>,
 }
@@ -60,7 +62,9 @@ impl Machine {
             Scope::All => None,
         };
         let texts = self.store.data().strings.len();
-        let given = (best.as_ref().map_or(&candidates[..], std::slice::from_ref), self.owner);
+        let number = self.asked_about.as_ref().map(|known| known.number).filter(|_| best.is_none());
+        let listed = best.as_ref().map_or(&candidates[..], std::slice::from_ref);
+        let given = GivenList { candidates: listed, owner: self.owner, number };
         let end = self.table.ask(&mut self.store, &asked, cluster, Some(given))?;
         self.store.data_mut().moment = Some(asked.moment.clone());
         self.store.data_mut().most_lines = occasion.log_lines;
@@ -81,7 +85,8 @@ impl Machine {
         if candidates.iter().any(|candidate| candidate.overlay.is_some()) {
             return Err(Unanswered::Bailed(BailCause::Kind));
         }
-        self.asked_about = Some(PlainList { list: Arc::clone(candidates), places: OnceCell::new() });
+        let number = self.asked_about.as_ref().map_or(0, |last| last.number + 1);
+        self.asked_about = Some(PlainList { list: Arc::clone(candidates), number, places: OnceCell::new() });
         Ok(())
     }
 

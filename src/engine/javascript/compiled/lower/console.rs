@@ -9,9 +9,9 @@ use boa_ast::property::PropertyName;
 use boa_ast::statement::Throw;
 
 use super::super::host_calls::HostCall;
-use super::super::ir::{BailCause, Binary, Ex, St, Unary};
+use super::super::ir::{BailCause, Binary, Ex, St, Ty, Unary};
 use super::super::thrown::ThrowPlace;
-use super::expressions::after;
+use super::expressions::{after, from_list};
 use super::functions::PassedArgument;
 use super::operators::to_number;
 use super::{Lowering, Res, Val};
@@ -183,21 +183,19 @@ impl<'t> Lowering<'t> {
     }
 
     fn json_of_list(&mut self, list: Val, depth: usize, steps: &mut Vec<St>) -> Res<Val> {
-        let (made, between) = (self.local(None), self.local(None));
-        let (open, empty) = (self.text("["), self.text(""));
-        steps.extend([self.set(made, open), self.set(between, empty)]);
+        let (site, made) = (self.site(), self.local(Some(Ty::Int)));
+        steps.push(St::Set(made, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))));
         self.walk_list(list, steps, |lowering, walked, body| {
             let item = lowering.json(walked.item, depth + 1, body)?;
             let is_absent = Ex::Un(Unary::IsUndefined, Box::new(item.ex.clone()));
-            let (nothing, comma) = (lowering.text("null"), lowering.text(","));
+            let nothing = lowering.text("null");
             let item = Ex::If(Box::new(is_absent), Box::new(nothing.ex), Box::new(item.ex));
-            let text = lowering.get(made);
-            let text = lowering.joined(text, Ex::Get(between), body);
-            let text = lowering.joined(text, item, body);
-            body.extend([lowering.set(made, text), lowering.set(between, comma)]);
+            lowering.push(site, made, Val::plain(item), body);
             Ok(())
         })?;
-        let (text, close) = (self.get(made), self.text("]"));
+        let (open, comma, close) = (self.text("["), self.text(","), self.text("]"));
+        let items = Ex::Host(HostCall::Join, vec![from_list(made), comma.ex]);
+        let text = self.joined(open, items, steps);
         Ok(self.joined(text, close.ex, steps))
     }
 

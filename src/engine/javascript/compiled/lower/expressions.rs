@@ -61,11 +61,14 @@ impl<'t> Lowering<'t> {
     }
 
     fn template(&mut self, template: &'t TemplateLiteral) -> Res<Val> {
-        let mut whole = self.text("");
+        let mut whole: Option<Val> = None;
         for element in template.elements() {
             let part = match element {
                 TemplateElement::String(text) => {
                     let text = self.literal_text(*text)?;
+                    if text.is_empty() {
+                        continue;
+                    }
                     self.text(&text)
                 }
                 TemplateElement::Expr(expression) => {
@@ -73,9 +76,12 @@ impl<'t> Lowering<'t> {
                     Val::plain(Ex::Host(HostCall::ToText, vec![part.ex]))
                 }
             };
-            whole = Val::plain(Ex::Bin(Binary::Plus, Box::new(whole.ex), Box::new(part.ex)));
+            whole = Some(match whole {
+                Some(whole) => Val::plain(Ex::Bin(Binary::Plus, Box::new(whole.ex), Box::new(part.ex))),
+                None => part,
+            });
         }
-        Ok(whole)
+        Ok(whole.unwrap_or_else(|| self.text("")))
     }
 
     /// The member that `access` names, which is all of `expression`.

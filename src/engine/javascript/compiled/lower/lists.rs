@@ -106,18 +106,7 @@ impl<'t> Lowering<'t> {
         // Without a separator it is a comma.
         let is_text = Ex::Un(Unary::IsText, Box::new(separator.ex.clone()));
         steps.push(St::If(is_text, Vec::new(), vec![St::Bail(BailCause::Kind)]));
-        let (whole, empty) = (self.local(Some(Ty::Any)), self.text(""));
-        steps.push(self.set(whole, empty.clone()));
-        let plus = |right: Ex| St::Set(whole, Ex::Bin(Binary::Plus, Box::new(Ex::Get(whole)), Box::new(right)));
-        self.walk_list(base, &mut steps, |_, walked, body| {
-            let is_later = Ex::Bin(Binary::IntLess, Box::new(Ex::Int(0)), Box::new(Ex::Get(walked.place)));
-            body.push(St::If(is_later, vec![plus(separator.ex.clone())], Vec::new()));
-            let is_nothing = Ex::Un(Unary::IsNullish, Box::new(walked.item.ex.clone()));
-            let text = Ex::Host(HostCall::ToText, vec![walked.item.ex]);
-            body.push(plus(Ex::If(Box::new(is_nothing), Box::new(empty.ex.clone()), Box::new(text))));
-            Ok(())
-        })?;
-        Ok(after(steps, self.get(whole)))
+        Ok(after(steps, Val::plain(Ex::Host(HostCall::Join, vec![base.ex, separator.ex]))))
     }
 
     /// The parts of a text, as a list.
