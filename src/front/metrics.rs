@@ -131,6 +131,8 @@ pub struct Metrics {
     pub unknown_reservations: Counter,
     /// Confirmations and releases that were refused because there were too many of unknown reservations.
     pub refused_unknown: Counter,
+    /// Questions of administrators that were refused because too many waited whose answers take long.
+    pub refused_costly: Counter,
     /// Replies that could not be sent because NATS did not take them.
     pub lost_replies: Counter,
     /// Log lines that standard error did not take.
@@ -238,6 +240,11 @@ impl Metrics {
                 "Confirmations and releases of unknown reservations",
             ),
             refused_unknown: registered(all, "refused_unknown", "Those refused, as there were too many"),
+            refused_costly: registered(
+                all,
+                "refused_costly",
+                "Questions of administrators refused because too many waited whose answers take long",
+            ),
             lost_replies: registered(all, "lost_replies", "Replies that NATS did not take"),
             lost_log_lines: registered(all, "lost_log_lines", "Log lines that standard error did not take"),
             reload_successful: registered(

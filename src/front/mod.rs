@@ -15,6 +15,7 @@ mod claims;
 #[cfg(test)]
 mod clock_jumps;
 mod compiled;
+mod costly;
 pub mod deadline;
 mod effects;
 mod events;

@@ -1,0 +1,54 @@
+//! Bursts of questions that cost much to answer, against a real service: it lives, and placements go on beside them.
+
+use std::time::{Duration, Instant};
+
+use async_nats::Client;
+use serde_json::{Value, json};
+
+use crate::support::serve::{ask, report, site, storm};
+
+const CHAINS: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n\
+                      [chain.\"user/login\"]\nsteps = [\"builtin:fewest-sessions\"]\nreserve = false\n";
+/// The longest that a placement may take beside a burst, on a busy machine and unoptimised.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Places users for a while, one after the other; returns the longest time that one took.
+async fn longest_login(client: &Client) -> Duration {
+    let (begin, mut longest) = (Instant::now(), Duration::ZERO);
+    while begin.elapsed() < Duration::from_secs(2) {
+        let asked = Instant::now();
+        let reply = ask(client, "whither.place", &json!({"action": "user/login", "user": {"login": "good"}})).await;
+        assert!(reply.body["node"].is_string(), "{}", reply.body);
+        longest = longest.max(asked.elapsed());
+    }
+    longest
+}
+
+/// Nodes with fifteen sessions each.
+fn busy_nodes(count: usize) -> Vec<Value> {
+    let session = |number: usize| json!({"id": format!("s{number}"), "user": format!("user{number}"), "name": "xterm"});
+    let sessions: Vec<_> = (0..15).map(session).collect();
+    let node = |number: usize| {
+        json!({
+            "id": format!("n{number:03}"), "maxSessions": 40, "metadata": {"zone": "z".repeat(20), "gpu": "g".repeat(20)},
+            "nodeData": {"services": ["launcher"], "sessions": sessions},
+        })
+    };
+    (0..count).map(node).collect()
+}
+
+#[tokio::test]
+async fn a_burst_of_pages_of_nodes_holds_no_placement_up() {
+    let (nats, mut serve, client) = site(CHAINS, &[], 0).await;
+    report(&client, &busy_nodes(300)).await;
+    let (other, mut longest) = (nats.client().await, Duration::ZERO);
+    let page = |_| json!({"limit": 1000});
+    let replies = storm(&client, "whither.nodes", 300, page, async || longest = longest_login(&other).await).await;
+    serve.must_run();
+    assert!(longest < LONGEST, "{longest:?}");
+    let replies: Vec<_> = replies.into_values().flatten().collect();
+    let pages = replies.iter().filter(|reply| reply["nodes"].is_array()).count();
+    let refused = replies.iter().filter(|reply| reply["error"]["name"] == "overloaded").count();
+    assert!(pages >= 64 && pages + refused == 300, "{pages} {refused}");
+    assert_eq!(serve.figure("whither_refused_costly_total"), Some(refused as f64));
+}
