@@ -137,6 +137,8 @@ pub struct Metrics {
     pub lost_replies: Counter,
     /// Log lines that standard error did not take.
     lost_log_lines: Gauge<i64, AtomicI64>,
+    /// Questions for log lines that were refused because too many waited.
+    refused_log_questions: Gauge<i64, AtomicI64>,
     /// 1 where the config was read well the last time, 0 where an edited config is faulty and the old config stays in
     /// force.
     pub reload_successful: Gauge<i64, AtomicI64>,
@@ -246,6 +248,11 @@ impl Metrics {
                 "Questions of administrators refused because too many waited whose answers take long",
             ),
             lost_replies: registered(all, "lost_replies", "Replies that NATS did not take"),
+            refused_log_questions: registered(
+                all,
+                "refused_log_questions",
+                "Questions for log lines refused because too many waited",
+            ),
             lost_log_lines: registered(all, "lost_log_lines", "Log lines that standard error did not take"),
             reload_successful: registered(
                 all,
@@ -319,6 +326,11 @@ impl Metrics {
     /// Sets the age of the view of the cluster, where the age is known.
     pub fn view_age(&self, age: Option<Duration>) {
         self.view_age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
+    }
+
+    /// Sets the number of questions for log lines that were refused since the start.
+    pub fn refused_log_questions(&self, questions: u64) {
+        self.refused_log_questions.set(i64::try_from(questions).unwrap_or(i64::MAX));
     }
 
     /// Sets the number of log lines that were lost since the start.

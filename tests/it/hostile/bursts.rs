@@ -52,3 +52,20 @@ async fn a_burst_of_pages_of_nodes_holds_no_placement_up() {
     assert!(pages >= 64 && pages + refused == 300, "{pages} {refused}");
     assert_eq!(serve.figure("whither_refused_costly_total"), Some(refused as f64));
 }
+
+#[tokio::test]
+async fn a_burst_of_questions_for_logs_holds_no_placement_up() {
+    let (nats, mut serve, client) = site(CHAINS, &[], 3).await;
+    let login = |_| json!({"action": "user/login", "user": {"login": "fill".repeat(100)}});
+    storm(&client, "whither.place", 3000, login, async || ()).await;
+    let (other, inbox) = (nats.client().await, client.new_inbox());
+    for _ in 0..600 {
+        client.publish_with_reply("whither.logs", inbox.clone(), "{}".into()).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    let longest = longest_login(&other).await;
+    serve.must_run();
+    assert!(longest < LONGEST, "{longest:?}");
+    let refused = serve.figure("whither_refused_log_questions").unwrap_or_default();
+    assert!((1.0..600.0).contains(&refused), "{refused}");
+}
