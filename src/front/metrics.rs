@@ -131,6 +131,8 @@ pub struct Metrics {
     pub unknown_reservations: Counter,
     /// Confirmations and releases that were refused because there were too many of unknown reservations.
     pub refused_unknown: Counter,
+    /// Requests that were refused for lack of room, on arrival or where they were to wait for a node.
+    pub refused_for_room: Counter,
     /// Questions of administrators that were refused because too many waited whose answers take long.
     pub refused_costly: Counter,
     /// Replies that could not be sent because NATS did not take them.
@@ -242,6 +244,11 @@ impl Metrics {
                 "Confirmations and releases of unknown reservations",
             ),
             refused_unknown: registered(all, "refused_unknown", "Those refused, as there were too many"),
+            refused_for_room: registered(
+                all,
+                "refused_for_room",
+                "Requests refused because requests filled the room for them",
+            ),
             refused_costly: registered(
                 all,
                 "refused_costly",

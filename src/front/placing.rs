@@ -213,6 +213,7 @@ impl Front {
         self.requests.forget(pending);
         if pending.question.head.wait_ms > 0 {
             self.wait_is_over(&pending.question.head.action, pending.question.ticket, outcome == "placed");
+            self.wait_budget.remove(&pending.user, pending.waiting_bytes);
         }
         if pending.edition > 0 {
             self.end_turn(&pending.question.head.action, pending.question.ticket);

@@ -17,6 +17,7 @@ use super::bucket::TokenBucket;
 use super::claims::PendingClaims;
 use super::compiled::InterpretedFunctions;
 use super::costly::CostlyQuestions;
+use super::crowding::Crowding;
 use super::deadline::Arrivals;
 use super::effects::Effect;
 use super::events::{FrontEvent, Setup};
@@ -37,6 +38,7 @@ use super::rng::FrontRng;
 use super::runner_client::RunnerClient;
 use super::tokens::Tokens;
 use super::turns::Turns;
+use super::wait_budget::WaitBudget;
 use super::wait_queue::WaitQueue;
 use super::worker_pool::WorkerPool;
 
@@ -60,6 +62,9 @@ pub struct Front {
     pub(super) costly: CostlyQuestions,
     /// The requests that wait for a free node, by action.
     pub(super) wait_queues: BTreeMap<Arc<str>, WaitQueue>,
+    /// The bytes of these requests.
+    pub(super) wait_budget: WaitBudget,
+    pub(super) crowding: Crowding,
     /// The number of changes so far by which a place may have been freed.
     pub(super) frees: u64,
     /// The value of `frees` when the waiting requests were last asked again.
@@ -138,6 +143,8 @@ impl Front {
             requests: Requests::default(),
             costly: CostlyQuestions::new(),
             wait_queues: BTreeMap::new(),
+            wait_budget: WaitBudget::default(),
+            crowding: Crowding::default(),
             frees: 0,
             frees_told: 0,
             quarantine: Quarantine::new(setup.quarantine),

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use async_nats::Client;
 use serde_json::{Value, json};
 
-use crate::support::serve::{ask, report, site, storm};
+use crate::support::eventually;
+use crate::support::nats::Nats;
+use crate::support::serve::{Serve, ask, report, site, storm};
 
 const CHAINS: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n\
                       [chain.\"user/login\"]\nsteps = [\"builtin:fewest-sessions\"]\nreserve = false\n";
@@ -68,4 +70,36 @@ async fn a_burst_of_questions_for_logs_holds_no_placement_up() {
     assert!(longest < LONGEST, "{longest:?}");
     let refused = serve.figure("whither_refused_log_questions").unwrap_or_default();
     assert!((1.0..600.0).contains(&refused), "{refused}");
+}
+
+/// Requests that wait, of one user and large, or of many: what gives a node back is let in, and it is said that room lacks.
+#[tokio::test]
+async fn a_crowd_that_waits_keeps_nobody_from_giving_places_back() {
+    let nats = Nats::start();
+    let serve = Serve::start(&nats, CHAINS, &[]).await;
+    let client = nats.client().await;
+    report(&client, &[json!({"id": "n1", "maxSessions": 1, "nodeData": {"sessions": []}})]).await;
+    let placed = ask(&client, "whither.place", &json!({"user": {"login": "holder"}})).await.body;
+    let inbox = client.new_inbox();
+    for number in 0..40 {
+        let login = format!("w{}", number % 10);
+        let body = json!({"user": {"login": login}, "wait_ms": 60_000, "data": {"x": "y".repeat(1_000_000)}});
+        client.publish_with_reply("whither.place", format!("{inbox}.{number}"), body.to_string().into()).await.unwrap();
+        // One after the other: together they would be too large to come in.
+        ask(&client, "whither.waiting", &json!({"limit": 1})).await;
+    }
+    let explained =
+        ask(&client, "whither.explain", &json!({"user": {"login": "bob"}, "data": {"x": "y".repeat(100_000)}}));
+    assert_eq!(explained.await.code, None, "who does not wait has room");
+    let (code, health) = serve.readyz();
+    let told = eventually("the lack of room is told", async || {
+        let (_, health) = serve.readyz();
+        health.contains("the requests that wait for a node hold").then_some(health)
+    });
+    assert_eq!(code, 200, "{health}");
+    told.await;
+    let problems = ask(&client, "whither.status", &json!({})).await.body["problems"].to_string();
+    assert!(problems.contains("waiting: the requests that wait for a node hold"), "{problems}");
+    let released = ask(&client, "whither.release", &json!({"reservation": placed["reservation"]})).await.body;
+    assert_eq!(released["state"], "released");
 }
