@@ -45,6 +45,7 @@ mod recorder;
 mod repeats;
 mod replicas;
 mod requests;
+mod reservation_bounds;
 mod reservations;
 mod response_timer;
 mod rng;

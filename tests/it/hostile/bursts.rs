@@ -103,3 +103,17 @@ async fn a_crowd_that_waits_keeps_nobody_from_giving_places_back() {
     let released = ask(&client, "whither.release", &json!({"reservation": placed["reservation"]})).await.body;
     assert_eq!(released["state"], "released");
 }
+
+#[tokio::test]
+async fn one_login_holds_so_many_reservations_and_others_are_placed() {
+    let chains = format!("[limits]\nreservations_per_user = 100\n{CHAINS}");
+    let (_nats, mut serve, client) = site(&chains, &[], 1).await;
+    let place = |_| json!({"user": {"login": "flood"}});
+    let replies = storm(&client, "whither.place", 150, place, async || ()).await;
+    let names: Vec<_> = replies.values().flatten().map(|reply| reply["error"]["name"].clone()).collect();
+    assert_eq!(names.iter().filter(|name| name.is_null()).count(), 100);
+    assert_eq!(names.iter().filter(|name| **name == "overloaded").count(), 50);
+    let placed = ask(&client, "whither.place", &json!({"user": {"login": "good"}})).await.body;
+    assert_eq!(placed["node"], "n00");
+    serve.must_run();
+}
