@@ -137,6 +137,13 @@ pub const WAITING_PER_USER: Figure = limit(
     (1, 100_000),
     "how many of those may be one user's; those without a login are nobody's",
 );
+/// `limits.reservations_per_user`.
+pub const RESERVATIONS_PER_USER: Figure = limit(
+    "reservations_per_user",
+    12_000,
+    (1, 1_000_000),
+    "reservations that one user may have at once; those without a login are nobody's",
+);
 /// `limits.log_lines`.
 pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that the scripts of one decision may log");
 /// `limits.verify_every`.
@@ -186,7 +193,7 @@ pub const TRACING_QUEUE: Figure =
     tracing("queue", 2048, (1, 100_000), "requests whose spans wait for the collector; more are dropped and counted");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 38] = [
+pub const FIGURES: [&Figure; 39] = [
     &LIVENESS_S,
     &MAX_MISSED,
     &RESERVATION_S,
@@ -213,6 +220,7 @@ pub const FIGURES: [&Figure; 38] = [
     &QUEUE,
     &WAITING,
     &WAITING_PER_USER,
+    &RESERVATIONS_PER_USER,
     &LOG_LINES,
     &VERIFY_EVERY,
     &QUARANTINE_KILLS,

@@ -93,6 +93,8 @@ pub struct LimitSettings {
     pub waiting: u32,
     /// [`figure::WAITING_PER_USER`].
     pub waiting_per_user: u32,
+    /// [`figure::RESERVATIONS_PER_USER`].
+    pub reservations_per_user: u32,
     /// [`figure::LOG_LINES`].
     pub log_lines: u32,
     /// [`figure::VERIFY_EVERY`].
@@ -253,6 +255,7 @@ impl Default for LimitSettings {
             queue: figure::QUEUE.default,
             waiting: figure::WAITING.default,
             waiting_per_user: figure::WAITING_PER_USER.default,
+            reservations_per_user: figure::RESERVATIONS_PER_USER.default,
             log_lines: figure::LOG_LINES.default,
             verify_every: figure::VERIFY_EVERY.default,
             quarantine_kills: figure::QUARANTINE_KILLS.default,
@@ -300,6 +303,7 @@ impl LimitSettings {
             queue: section.figure(&figure::QUEUE, notes),
             waiting: section.figure(&figure::WAITING, notes),
             waiting_per_user: section.figure(&figure::WAITING_PER_USER, notes),
+            reservations_per_user: section.figure(&figure::RESERVATIONS_PER_USER, notes),
             log_lines: section.figure(&figure::LOG_LINES, notes),
             verify_every: section.figure(&figure::VERIFY_EVERY, notes),
             quarantine_kills: section.figure(&figure::QUARANTINE_KILLS, notes),

@@ -8,15 +8,13 @@ use serde_json::{Map, Value, json};
 use crate::model::json::{self, JsonLimits};
 use crate::model::{Failure, FailureName, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
-use crate::nats::wire;
+use crate::nats::node_page::NodePage;
 
 use crate::registry::mark::MarkAuthor;
 
-use super::assigning::AssignmentPage;
-use super::cancel::WaitingPage;
+use super::costly::is_costly;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
 use super::facts::FactQuery;
-use super::status::StatusQuery;
 use super::task::Front;
 
 /// The number of nodes in a page where the requester names no limit, and the most.
@@ -28,7 +26,7 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NodesPage {
+pub(super) struct NodesPage {
     /// The only node that is asked for.
     #[serde(default)]
     node: Option<String>,
@@ -68,6 +66,9 @@ struct MemberOrder {
 impl Front {
     /// Handles a request.
     pub(super) fn request(&mut self, incoming: Incoming) {
+        if is_costly(incoming.verb) {
+            return self.answer_in_turn(incoming);
+        }
         let told = match incoming.verb {
             Verb::Place | Verb::Explain | Verb::Start => {
                 if let Some(incoming) = self.with_token(incoming) {
@@ -80,9 +81,6 @@ impl Front {
                 None => return,
             },
             Verb::Cancel => return self.cancel(incoming),
-            Verb::Waiting => read(&incoming).map(|page: WaitingPage| self.who_waits(&page)),
-            Verb::Status => read(&incoming).map(|query: StatusQuery| json!(self.answer_status(&query))),
-            Verb::Nodes => read(&incoming).map(|page: NodesPage| self.page(&page)),
             Verb::Accept | Verb::Forget => match read(&incoming) {
                 Ok(member) => return self.member(incoming, member),
                 Err(failure) => Err(failure),
@@ -92,11 +90,10 @@ impl Front {
                 Err(failure) => Err(failure),
             },
             Verb::Assign | Verb::Unassign => return self.assign(incoming),
-            Verb::Assignments => read(&incoming).map(|page: AssignmentPage| self.assigned(&page)),
             Verb::FactSet | Verb::FactDelete => return self.order_fact(incoming),
             Verb::Facts => read(&incoming).map(|query: FactQuery| self.listed_facts(&query)),
             Verb::Reload => return self.reload(incoming),
-            Verb::Decision => return self.recorded(&incoming),
+            Verb::Waiting | Verb::Status | Verb::Nodes | Verb::Assignments | Verb::Decision => return,
         };
         match told {
             Ok(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),
@@ -104,37 +101,47 @@ impl Front {
         }
     }
 
-    fn page(&self, page: &NodesPage) -> Value {
+    /// Returns the page of nodes that is asked for.
+    pub(super) fn page(&self, page: &NodesPage) -> String {
+        let mut shown = NodePage::new(PAGE_BYTES);
+        let generation = ("generation".to_owned(), json!(self.cluster.generation()));
         if let Some(id) = &page.node {
-            let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node).0).into_iter().collect();
-            return json!({"nodes": nodes, "next": null, "generation": self.cluster.generation()});
+            if let Some(node) = self.cluster.get(id) {
+                shown.push(node, &self.beside(node));
+            }
+            return shown.reply(Map::from_iter([("next".to_owned(), json!(null)), generation]));
         }
         let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
-        let (mut nodes, mut bytes, mut next) = (Vec::new(), 0, None);
+        let mut next = None;
         for node in self.cluster.nodes_after(&page.after) {
-            let (shown, size) = self.shown(node);
-            bytes += size;
-            if nodes.len() == limit || (bytes > PAGE_BYTES && !nodes.is_empty()) {
-                next = nodes.last().and_then(|last: &Map<String, Value>| last.get("id").cloned());
+            if shown.len() == limit || !shown.push(node, &self.beside(node)) {
+                next = shown.last().cloned();
                 break;
             }
-            nodes.push(shown);
         }
-        json!({"nodes": nodes, "next": next, "total": self.cluster.len(), "generation": self.cluster.generation()})
+        let total = ("total".to_owned(), json!(self.cluster.len()));
+        shown.reply(Map::from_iter([("next".to_owned(), json!(next)), total, generation]))
     }
 
-    /// Returns the entry of `node` in a page, and the size of the entry in bytes.
-    fn shown(&self, node: &Node) -> (Map<String, Value>, usize) {
-        let mut shown = wire::node(node);
-        shown.insert("state".to_owned(), json!(self.state(node)));
+    /// Returns the fields of a node of a page that scripts do not see.
+    fn beside(&self, node: &Node) -> Map<String, Value> {
+        let mut beside = Map::new();
+        beside.insert("state".to_owned(), json!(self.state(node)));
+        beside.insert("pending".to_owned(), json!(node.pending().len()));
         if let Some(mark) = self.view.mark(node.id()) {
-            shown.insert("marks".to_owned(), json!(mark));
+            beside.insert("marks".to_owned(), json!(mark));
         }
         if let Some(check_in) = self.view.check_in(node.id()) {
             let age_ms = u64::try_from(self.since(check_in.at).as_millis()).unwrap_or(u64::MAX);
-            shown.insert("checkedIn".to_owned(), json!({"age_ms": age_ms, "late": check_in.is_late}));
+            beside.insert("checkedIn".to_owned(), json!({"age_ms": age_ms, "late": check_in.is_late}));
         }
-        wire::bounded(shown, PAGE_BYTES)
+        beside
+    }
+
+    /// Returns the text of the outlook that a dry run of a cordon asks for.
+    pub(super) fn dry_run(&self, incoming: &Incoming) -> Result<String, Failure> {
+        let cordon: Cordon = read(incoming)?;
+        self.outlook(&cordon.node).map(|outlook| json!(outlook).to_string())
     }
 
     /// Orders that a mark is written; the reply waits for that, and by then the mark counts.
@@ -144,15 +151,12 @@ impl Front {
             let message = "`drain` goes with a cordon; an uncordon ends a drain";
             return self.fail(&incoming, &Failure::new(FailureName::BadRequest, message));
         }
+        if cordon.dry_run && !cordoned {
+            let message = "`dry_run` goes with a cordon";
+            return self.fail(&incoming, &Failure::new(FailureName::BadRequest, message));
+        }
         if cordon.dry_run {
-            let told = match cordoned {
-                true => self.outlook(&cordon.node),
-                false => Err(Failure::new(FailureName::BadRequest, "`dry_run` goes with a cordon")),
-            };
-            return match told {
-                Ok(outlook) => self.reply(Outgoing::new(&incoming, json!(outlook).to_string().into(), None)),
-                Err(failure) => self.fail(&incoming, &failure),
-            };
+            return self.answer_in_turn(incoming);
         }
         if cordoned && self.cluster.find(&cordon.node).is_none() {
             let message = format!("the cluster has no node `{}`", cordon.node);

@@ -109,6 +109,8 @@ pub struct Setup {
     pub waiting: usize,
     /// The most of these that may be of a single user.
     pub waiting_per_user: usize,
+    /// The most reservations of a single user.
+    pub reservations_per_user: usize,
     /// A digest that is the same for all replicas with these chains that verify tokens alike.
     pub digest: Arc<str>,
     /// How often a decision that the ledger refuses is made again.

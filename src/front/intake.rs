@@ -70,6 +70,9 @@ impl Front {
         {
             return Ok(());
         }
+        if reserves && let Some(failure) = self.too_many_reservations(&names.key(&head.login)) {
+            return Err(failure);
+        }
         let request = match has_facts {
             true => self.without_facts(text)?,
             false => text.into(),

@@ -131,10 +131,16 @@ pub struct Metrics {
     pub unknown_reservations: Counter,
     /// Confirmations and releases that were refused because there were too many of unknown reservations.
     pub refused_unknown: Counter,
+    /// Requests that were refused for lack of room, on arrival or where they were to wait for a node.
+    pub refused_for_room: Counter,
+    /// Questions of administrators that were refused because too many waited whose answers take long.
+    pub refused_costly: Counter,
     /// Replies that could not be sent because NATS did not take them.
     pub lost_replies: Counter,
     /// Log lines that standard error did not take.
     lost_log_lines: Gauge<i64, AtomicI64>,
+    /// Questions for log lines that were refused because too many waited.
+    refused_log_questions: Gauge<i64, AtomicI64>,
     /// 1 where the config was read well the last time, 0 where an edited config is faulty and the old config stays in
     /// force.
     pub reload_successful: Gauge<i64, AtomicI64>,
@@ -238,7 +244,22 @@ impl Metrics {
                 "Confirmations and releases of unknown reservations",
             ),
             refused_unknown: registered(all, "refused_unknown", "Those refused, as there were too many"),
+            refused_for_room: registered(
+                all,
+                "refused_for_room",
+                "Requests refused because requests filled the room for them",
+            ),
+            refused_costly: registered(
+                all,
+                "refused_costly",
+                "Questions of administrators refused because too many waited whose answers take long",
+            ),
             lost_replies: registered(all, "lost_replies", "Replies that NATS did not take"),
+            refused_log_questions: registered(
+                all,
+                "refused_log_questions",
+                "Questions for log lines refused because too many waited",
+            ),
             lost_log_lines: registered(all, "lost_log_lines", "Log lines that standard error did not take"),
             reload_successful: registered(
                 all,
@@ -312,6 +333,11 @@ impl Metrics {
     /// Sets the age of the view of the cluster, where the age is known.
     pub fn view_age(&self, age: Option<Duration>) {
         self.view_age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
+    }
+
+    /// Sets the number of questions for log lines that were refused since the start.
+    pub fn refused_log_questions(&self, questions: u64) {
+        self.refused_log_questions.set(i64::try_from(questions).unwrap_or(i64::MAX));
     }
 
     /// Sets the number of log lines that were lost since the start.

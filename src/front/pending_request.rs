@@ -89,6 +89,8 @@ pub(super) struct PendingRequest {
     pub(super) is_cancelled: bool,
     /// The time for which the question waited for a free node.
     pub(super) waits: Waits,
+    /// The bytes that the request has in the [`WaitBudget`](super::wait_budget::WaitBudget).
+    pub(super) waiting_bytes: usize,
     /// The spans so far, where a requester is recorded.
     pub(super) spans: StageSpans,
 }
@@ -122,6 +124,7 @@ impl PendingRequest {
             claims: 0,
             is_cancelled: false,
             waits: Waits::default(),
+            waiting_bytes: 0,
         }
     }
 

@@ -92,6 +92,13 @@ impl Front {
             let failure = no_more_tries(&node, pending.retries + 1, refusal);
             return self.come_to_nothing(pending, failure);
         }
+        // Other requests of the user may have been placed since this one came.
+        if chain.reserve
+            && let Some(failure) = self.too_many_reservations(&pending.user)
+        {
+            self.workers.undo(slot, Change::Release(id));
+            return self.give_up(pending, &failure);
+        }
         if chain.reserve && self.is_outdated(&pending, &node) {
             self.metrics.refused_commits.inc();
             self.workers.undo(slot, Change::Release(id));
@@ -213,6 +220,7 @@ impl Front {
         self.requests.forget(pending);
         if pending.question.head.wait_ms > 0 {
             self.wait_is_over(&pending.question.head.action, pending.question.ticket, outcome == "placed");
+            self.wait_budget.remove(&pending.user, pending.waiting_bytes);
         }
         if pending.edition > 0 {
             self.end_turn(&pending.question.head.action, pending.question.ticket);

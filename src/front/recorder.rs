@@ -117,16 +117,12 @@ impl Front {
     }
 
     /// Answers with a page of a recorded decision. Every replica hears the request; only the one that took the decision
-    /// answers.
+    /// comes here.
     pub(super) fn recorded(&mut self, incoming: &Incoming) {
         let page: DecisionPage = match read(incoming) {
             Ok(page) => page,
             Err(failure) => return self.fail(incoming, &failure),
         };
-        let is_own = page.decision.rsplit_once('-').is_some_and(|(replica, _)| replica == self.replica());
-        if !is_own {
-            return;
-        }
         let Recorder { decisions, differences, .. } = &self.recorder;
         match differences.iter().chain(decisions).find(|recorded| *recorded.id == *page.decision) {
             Some(recorded) => {
@@ -138,6 +134,12 @@ impl Front {
                 self.fail(incoming, &failure);
             }
         }
+    }
+
+    /// Whether `incoming` asks about a decision of this replica, or cannot be read.
+    pub(super) fn is_asked_about_own(&self, incoming: &Incoming) -> bool {
+        let is_own = |page: DecisionPage| page.decision.rsplit_once('-').is_some_and(|(own, _)| own == self.replica());
+        read(incoming).map_or(true, is_own)
     }
 
     fn unrecorded(&self, id: &str) -> Failure {

@@ -29,7 +29,8 @@ impl Front {
             let message = format!("{MAX_TWINS} requests with the id `{}` wait already", key.id);
             return Err(Failure::new(FailureName::Overloaded, message));
         }
-        pending.waiting.push(incoming.without_payload());
+        // Nothing of this message stays but where the answer goes.
+        pending.waiting.push(Incoming { pass: None, ..incoming.without_payload() });
         Ok(true)
     }
 

@@ -89,7 +89,7 @@ impl Front {
     /// Returns the number of unanswered requests, in all stages.
     #[must_use]
     pub fn owed(&self) -> usize {
-        self.requests.len() + self.catch_up.unread() + self.tokens.waiting()
+        self.requests.len() + self.catch_up.unread() + self.tokens.waiting() + self.costly.len()
     }
 
     /// Returns the number of other replicas that this replica knows.

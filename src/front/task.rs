@@ -16,6 +16,8 @@ use crate::worker::{Ticket, WorkerCommand, WorkerEvent};
 use super::bucket::TokenBucket;
 use super::claims::PendingClaims;
 use super::compiled::InterpretedFunctions;
+use super::costly::CostlyQuestions;
+use super::crowding::Crowding;
 use super::deadline::Arrivals;
 use super::effects::Effect;
 use super::events::{FrontEvent, Setup};
@@ -36,6 +38,7 @@ use super::rng::FrontRng;
 use super::runner_client::RunnerClient;
 use super::tokens::Tokens;
 use super::turns::Turns;
+use super::wait_budget::WaitBudget;
 use super::wait_queue::WaitQueue;
 use super::worker_pool::WorkerPool;
 
@@ -55,8 +58,13 @@ pub struct Front {
     pub(super) catch_up: CatchUp,
     /// The requests without an answer.
     pub(super) requests: Requests,
+    /// The questions of administrators whose answers take long.
+    pub(super) costly: CostlyQuestions,
     /// The requests that wait for a free node, by action.
     pub(super) wait_queues: BTreeMap<Arc<str>, WaitQueue>,
+    /// The bytes of these requests.
+    pub(super) wait_budget: WaitBudget,
+    pub(super) crowding: Crowding,
     /// The number of changes so far by which a place may have been freed.
     pub(super) frees: u64,
     /// The value of `frees` when the waiting requests were last asked again.
@@ -133,7 +141,10 @@ impl Front {
             claims: PendingClaims::new(),
             catch_up: CatchUp::default(),
             requests: Requests::default(),
+            costly: CostlyQuestions::new(),
             wait_queues: BTreeMap::new(),
+            wait_budget: WaitBudget::default(),
+            crowding: Crowding::default(),
             frees: 0,
             frees_told: 0,
             quarantine: Quarantine::new(setup.quarantine),
@@ -335,8 +346,8 @@ impl Front {
         }
     }
 
-    /// Fills the slots, starts missing workers, and asks the questions that can be asked: after a batch of events;
-    /// `time` says whether there was a tick among them.
+    /// Fills the slots, starts missing workers, asks the questions that can be asked, and makes one of the answers that
+    /// take long: after a batch of events, and again where [`Front::has_work`] says so; `time` says whether there was a tick among them.
     pub fn settle(&mut self, time: bool) {
         let before = Arc::clone(&self.workers.setup().birth);
         if let Some(queued) = self.workers.take_over(&self.requests) {
@@ -372,6 +383,7 @@ impl Front {
             let message = "the deadline passed before the request's turn came";
             self.give_up(pending, &Failure::new(FailureName::Overloaded, message));
         }
+        self.answer_costly();
     }
 
     /// Puts the new configuration in force, for which each slot has a worker, in the place of the chains `before`.
@@ -408,6 +420,7 @@ impl Front {
         self.wait_queues.clear();
         self.answer_held_back(&failure);
         self.answer_unverified(&failure);
+        self.refuse_costly(&failure);
         self.requests.drain().for_each(|pending| self.give_up(pending, &failure));
         self.runner.retire();
     }

@@ -57,6 +57,7 @@ impl Front {
             self.look_at_view();
             self.look_at_clocks();
             self.look_at_pings();
+            self.look_at_room();
             self.show();
         }
         self.go_on_with_time(is_drained);

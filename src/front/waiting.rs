@@ -24,7 +24,7 @@ impl Front {
         if pending.is_cancelled {
             return self.give_up(pending, &called_off());
         }
-        match self.place_to_wait(&pending, failure) {
+        match self.place_to_wait(&mut pending, failure) {
             Ok(waiting) => {
                 pending.retries = 0;
                 if pending.edition > 0 {
@@ -48,7 +48,7 @@ impl Front {
 
     /// Returns the queue entry for `pending`, or the failure where `pending` may not wait, or where the queue is full.
     /// Another request may make way.
-    fn place_to_wait(&mut self, pending: &PendingRequest, failure: Failure) -> Result<WaitingRequest, Failure> {
+    fn place_to_wait(&mut self, pending: &mut PendingRequest, failure: Failure) -> Result<WaitingRequest, Failure> {
         if pending.question.head.wait_ms == 0 {
             return Err(failure);
         }
@@ -60,8 +60,18 @@ impl Front {
             return if is_over { Err(failure) } else { Ok(WaitingRequest { failure: Arc::new(failure), ..waiting }) };
         }
         let Some(until) = until(pending, now).filter(|_| !stopping) else { return Err(failure) };
+        let bytes = pending.question.request.len();
+        self.wait_budget.room(&pending.user, bytes)?;
         self.make_room(pending, &failure)?;
+        self.park(pending, bytes);
         Ok(WaitingRequest { ticket, place: ticket, user: Arc::clone(&pending.user), until, failure: Arc::new(failure) })
+    }
+
+    /// Charges `pending` of `bytes` bytes to those that wait, and no longer to those that are answered soon.
+    fn park(&mut self, pending: &mut PendingRequest, bytes: usize) {
+        pending.waiting_bytes = bytes;
+        self.wait_budget.add(&pending.user, bytes);
+        pending.waiting.iter().filter_map(|incoming| incoming.pass.as_ref()).for_each(|pass| pass.park());
     }
 
     /// Makes room in the queue for `pending`, which found no node with `failure`.

@@ -122,8 +122,9 @@ impl LogRing {
         self.lock().next
     }
 
-    /// Returns the lines from number `from` on that `wanted` holds of, up to `most_bytes` of them; then the number to go
-    /// on from, and the number of lines from `from` on that are forgotten already.
+    /// Returns the lines from number `from` on that `wanted` holds of, after a look at up to `most_bytes` of lines; then the
+    /// number to go on from, and the number of lines from `from` on that are forgotten already. Whoever logs waits
+    /// meanwhile, so a look is bounded.
     #[must_use]
     pub fn read(&self, from: u64, most_bytes: usize, wanted: impl Fn(&KeptLine) -> bool) -> (Vec<KeptLine>, u64, u64) {
         let kept = self.lock();
@@ -132,15 +133,15 @@ impl LogRing {
         let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let (mut lines, mut bytes) = (Vec::new(), 0);
         for line in kept.lines.iter().skip(skipped) {
-            let told = line.told();
-            if !wanted(&told) {
-                continue;
-            }
+            let is_first = bytes == 0;
             bytes += line.bytes();
-            if bytes > most_bytes && !lines.is_empty() {
+            if bytes > most_bytes && !is_first {
                 return (lines, line.seq, lost);
             }
-            lines.push(told);
+            let told = line.told();
+            if wanted(&told) {
+                lines.push(told);
+            }
         }
         (lines, kept.next, lost)
     }

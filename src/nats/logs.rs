@@ -7,13 +7,18 @@
 //! process publishes its log at all times, which costs a site the traffic of its `debug` lines for readers that are not
 //! there; and a stream, which keeps what may be secret on disk.
 
+mod pages;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subject};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::config::Namespace;
@@ -22,6 +27,9 @@ use crate::model::json::{self as checked_json, JsonLimits};
 use crate::plain::Plain;
 
 use super::connect::Bus;
+use pages::{LogQuestion, QUESTIONS_WAITING, pass_on, written};
+
+pub use pages::refused_questions;
 
 /// The largest request, in bytes.
 const REQUEST_BYTES: usize = 4 << 10;
@@ -124,6 +132,18 @@ impl std::fmt::Display for LogProcess {
     }
 }
 
+impl LogsAnswer {
+    /// Returns an answer of `process` without lines.
+    fn of(process: &LogProcess) -> Self {
+        Self {
+            process: process.to_string(),
+            host: process.host.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 impl LogsQuery {
     /// Whether the query asks for `line`, where it is `now_ms`.
     fn wants(&self, line: &KeptLine, now_ms: i64) -> bool {
@@ -148,6 +168,8 @@ struct Follower {
     /// The number of the next line to look at.
     next: u64,
     until: Instant,
+    /// Whether the lines before were sent: the others follow them.
+    is_answered: Arc<AtomicBool>,
 }
 
 /// The follower that a query names.
@@ -166,6 +188,7 @@ struct LogDesk {
     namespace: Namespace,
     process: LogProcess,
     followers: BTreeMap<String, Follower>,
+    questions: mpsc::Sender<LogQuestion>,
     /// The moment at which the filter of the start is in force again.
     restore_at: Option<Instant>,
 }
@@ -176,7 +199,8 @@ pub async fn serve(bus: Bus, namespace: Namespace, process: LogProcess) {
     let asked = client.subscribe(namespace.logs()).await;
     let levels = client.subscribe(namespace.log_level()).await;
     let (Ok(mut asked), Ok(mut levels)) = (asked, levels) else { return };
-    let mut desk = LogDesk { client, namespace, process, followers: BTreeMap::new(), restore_at: None };
+    let questions = pages::answer(client.clone(), process.clone());
+    let mut desk = LogDesk { client, namespace, process, followers: BTreeMap::new(), questions, restore_at: None };
     let mut tail = tokio::time::interval(TAIL);
     tail.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -207,29 +231,30 @@ impl LogDesk {
         if query.process.as_ref().is_some_and(|name| !self.process.is_called(name)) {
             return;
         }
-        match self.follow(&query, &reply) {
+        let is_answered = Arc::<AtomicBool>::default();
+        let end = log::ring().next();
+        match self.follow(&query, &reply, end, &is_answered) {
             Ok(FollowerState::Renewed) => return,
             Ok(FollowerState::New | FollowerState::None) => {}
             Err(error) => return self.refuse(reply, &error).await,
         }
-        let now_ms = jiff::Timestamp::now().as_millisecond();
-        let mut from = 0;
-        loop {
-            let (lines, next, _forgotten) = log::ring().read(from, MESSAGE_BYTES, |line| query.wants(line, now_ms));
-            let more = !lines.is_empty() && next < log::ring().next();
-            self.send(&reply, LogsAnswer { lines, more, ..self.empty() }).await;
-            from = next;
-            if !more {
-                break;
-            }
-        }
-        if let Some(follower) = query.follower.and_then(|name| self.followers.get_mut(&name)) {
-            follower.next = from;
+        let name = query.follower.clone();
+        let question = LogQuestion { query, reply: reply.clone(), end, is_answered };
+        if !pass_on(&self.questions, question) {
+            name.and_then(|name| self.followers.remove(&name));
+            let error = format!("{QUESTIONS_WAITING} questions for this log wait already; ask again in a moment");
+            self.refuse(reply, &error).await;
         }
     }
 
     /// Takes in a follower, or prolongs his time; a follower who asks again goes on where he is.
-    fn follow(&mut self, query: &LogsQuery, reply: &Subject) -> Result<FollowerState, String> {
+    fn follow(
+        &mut self,
+        query: &LogsQuery,
+        reply: &Subject,
+        next: u64,
+        is_answered: &Arc<AtomicBool>,
+    ) -> Result<FollowerState, String> {
         let Some(name) = &query.follower else { return Ok(FollowerState::None) };
         let lease = Duration::from_millis(query.lease_ms.unwrap_or_default()).min(MAX_LEASE);
         let until = Instant::now() + lease;
@@ -243,8 +268,8 @@ impl LogDesk {
         if self.followers.len() >= MAX_FOLLOWERS {
             return Err(format!("{MAX_FOLLOWERS} follow this log already, the most there may be"));
         }
-        let (query, next) = (query.clone(), log::ring().next());
-        self.followers.insert(name.clone(), Follower { query, reply: reply.clone(), next, until });
+        let (query, is_answered) = (query.clone(), Arc::clone(is_answered));
+        self.followers.insert(name.clone(), Follower { query, reply: reply.clone(), next, until, is_answered });
         Ok(FollowerState::New)
     }
 
@@ -252,17 +277,18 @@ impl LogDesk {
     async fn send_tails(&mut self) {
         let now = Instant::now();
         self.followers.retain(|_, follower| follower.until > now);
-        let mut messages = Vec::new();
-        for follower in self.followers.values_mut() {
-            let ring = log::ring();
-            let (lines, next, lost) = ring.read(follower.next, MESSAGE_BYTES, |line| follower.query.matches(line));
+        let due = self.followers.iter().filter(|(_, follower)| follower.is_answered.load(Ordering::Acquire));
+        let due: Vec<_> = due.map(|(name, follower)| (name.clone(), follower.query.clone(), follower.next)).collect();
+        let process = self.process.clone();
+        // To write lines as JSON takes a while, and requests must not wait for that.
+        let tails = move || due.into_iter().map(|(name, query, next)| (name, tail(&process, &query, next))).collect();
+        let Ok::<Vec<_>, _>(tails) = tokio::task::spawn_blocking(tails).await else { return };
+        for (name, (next, text)) in tails {
+            let Some(follower) = self.followers.get_mut(&name) else { continue };
             follower.next = next;
-            if !lines.is_empty() || lost > 0 {
-                messages.push((follower.reply.clone(), lines, lost));
+            if let Some(text) = text {
+                drop(self.client.publish(follower.reply.clone(), text.into()).await);
             }
-        }
-        for (reply, lines, lost) in messages {
-            self.send(&reply, LogsAnswer { lines, lost, ..self.empty() }).await;
         }
     }
 
@@ -310,27 +336,22 @@ impl LogDesk {
         message.reply.clone().filter(|reply| self.namespace.may_answer_to(reply))
     }
 
-    fn empty(&self) -> LogsAnswer {
-        LogsAnswer {
-            process: self.process.to_string(),
-            host: self.process.host.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..LogsAnswer::default()
-        }
-    }
-
     async fn refuse(&self, reply: Subject, error: &str) {
         self.publish(reply, &json!({"process": self.process.to_string(), "error": Plain(error).to_string()})).await;
-    }
-
-    async fn send(&self, reply: &Subject, answer: LogsAnswer) {
-        self.publish(reply.clone(), &json!(answer)).await;
     }
 
     async fn publish(&self, reply: Subject, answer: &Value) {
         // A reader that misses an answer asks again; to log the failure would be one more line to send.
         drop(self.client.publish(reply, answer.to_string().into()).await);
     }
+}
+
+/// Returns the number of the line to go on from, and the message with the lines from `next` on that `query` asks for, where
+/// there are any.
+fn tail(process: &LogProcess, query: &LogsQuery, next: u64) -> (u64, Option<Vec<u8>>) {
+    let (lines, next, lost) = log::ring().read(next, MESSAGE_BYTES, |line| query.matches(line));
+    let is_worth_it = !lines.is_empty() || lost > 0;
+    (next, is_worth_it.then(|| written(&LogsAnswer { lines, lost, ..LogsAnswer::of(process) })))
 }
 
 /// Reads a request; an empty message counts as an empty object.

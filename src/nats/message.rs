@@ -10,7 +10,7 @@ use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 use crate::trace::{RequestTrace, SpanFailure, TraceRecord};
 
-use super::admission::AdmissionPermit;
+use super::admission::{AdmissionPermit, RequestKind};
 use super::subjects::{HEADER_DEADLINE, HEADER_TIMEOUT};
 use super::wire;
 
@@ -164,6 +164,24 @@ impl Verb {
     #[must_use]
     pub const fn is_for_all(self) -> bool {
         matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision | Self::Status)
+    }
+
+    /// The kind of a request of this endpoint, as far as room is concerned: what ends a crowd, or tells of it, finds
+    /// room.
+    #[must_use]
+    pub const fn room(self) -> RequestKind {
+        match self {
+            Self::Confirm
+            | Self::Release
+            | Self::Renew
+            | Self::Cancel
+            | Self::Waiting
+            | Self::Nodes
+            | Self::Status
+            | Self::Cordon
+            | Self::Uncordon => RequestKind::Control,
+            _ => RequestKind::Usual,
+        }
     }
 
     /// Whether a trace may begin with a request: those for a chain are what a trace is read for.

@@ -14,6 +14,7 @@ mod login;
 pub mod logs;
 pub mod message;
 pub mod micro;
+pub mod node_page;
 pub mod peers;
 pub mod service;
 pub mod starts;

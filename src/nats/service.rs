@@ -51,6 +51,15 @@ pub struct MicroService {
     stop: CancellationToken,
 }
 
+/// The way of requests into the service.
+#[derive(Debug)]
+pub struct RequestIntake {
+    /// The channel of the requests that are admitted.
+    pub requests: mpsc::Sender<Incoming>,
+    /// The count of their bytes.
+    pub admission: Arc<Admission>,
+}
+
 /// The figures of each endpoint.
 pub type Stats = BTreeMap<Verb, Arc<EndpointStats>>;
 
@@ -61,7 +70,7 @@ pub fn stats() -> Stats {
 }
 
 impl MicroService {
-    /// Starts listening: each message goes to `requests`, or is answered `overloaded` where that channel is full.
+    /// Starts listening: each message that is admitted goes to the channel of `intake`, or is answered `overloaded` where that channel is full.
     ///
     /// # Errors
     /// [`SubscribeError`] where the client cannot subscribe.
@@ -70,12 +79,12 @@ impl MicroService {
         namespace: &Namespace,
         identity: ServiceIdentity,
         stats: &Stats,
-        requests: mpsc::Sender<Incoming>,
+        intake: RequestIntake,
         replies: &mpsc::Sender<Outgoing>,
         sampler: &Arc<Sampler>,
     ) -> Result<Self, SubscribeError> {
         let stop = CancellationToken::new();
-        let admission = Arc::new(Admission::default());
+        let RequestIntake { requests, admission } = intake;
         let (mut listeners, mut endpoints) = (Vec::new(), Vec::new());
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
@@ -158,7 +167,7 @@ impl EndpointQueue {
     fn take(&self, message: Message) {
         let size = message.payload.len();
         let Some(mut incoming) = self.incoming(message) else { return };
-        incoming.pass = self.admission.admit(size);
+        incoming.pass = self.admission.admit(self.verb.room(), size);
         if incoming.pass.is_none() {
             let message = format!(
                 "the service holds {} MiB of requests, the most there may be, and takes none of {size} bytes at the moment",

@@ -261,41 +261,6 @@ fn lost(nodes: &LostNodes) -> Value {
     Value::Object(by_reason.collect())
 }
 
-/// Returns a node of a page of nodes: the object that scripts see, with the node's state and reservations beside.
-#[must_use]
-pub fn node(node: &Node) -> Map<String, Value> {
-    let mut fields = node.to_json();
-    fields.insert("state".to_owned(), json!(state(node)));
-    fields.insert("pending".to_owned(), json!(node.pending().len()));
-    fields
-}
-
-/// Returns a node of a page, with the length of the text. Where thousands of sessions make the text longer than `most`
-/// bytes, only the first of them are kept, and the number that was cut is added: reservations are no part of the
-/// document that a limit was set to.
-#[must_use]
-pub fn bounded(mut node: Map<String, Value>, most: usize) -> (Map<String, Value>, usize) {
-    let size = size_of(&node);
-    let sessions = node.get_mut("nodeData").and_then(|data| data.get_mut("sessions")).and_then(Value::as_array_mut);
-    let Some(sessions) = sessions.filter(|_| size > most) else { return (node, size) };
-    let mut left = size;
-    let mut cut = 0;
-    while left > most
-        && let Some(session) = sessions.pop()
-    {
-        // With the comma in front of it.
-        left = left.saturating_sub(size_of(&session) + 1);
-        cut += 1;
-    }
-    node.insert("sessionsCut".to_owned(), json!(cut));
-    let size = size_of(&node);
-    (node, size)
-}
-
-fn size_of<T: Serialize>(value: &T) -> usize {
-    serde_json::to_string(value).map_or(0, |text| text.len())
-}
-
 /// The state of a node that has not reported within the liveness limit.
 pub const STALE: &str = "stale";
 /// The state of a node that waits until an administrator accepts it.
@@ -335,24 +300,5 @@ pub fn state(node: &Node) -> &'static str {
         FULL
     } else {
         READY
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_with_thousands_of_sessions_fits_a_page() {
-        let sessions: Vec<Value> = (0..5000).map(|number| json!({"id": format!("s{number}"), "user": "ann"})).collect();
-        let node = |sessions: &[Value]| {
-            Map::from_iter([("id".to_owned(), json!("a")), ("nodeData".to_owned(), json!({"sessions": sessions}))])
-        };
-        let (small, size) = bounded(node(&sessions[..10]), 1000);
-        assert_eq!((small.get("sessionsCut"), size), (None, Value::Object(small.clone()).to_string().len()));
-        let (large, size) = bounded(node(&sessions), 1000);
-        let kept = large["nodeData"]["sessions"].as_array().unwrap().len();
-        assert!(size <= 1000 + "\"sessionsCut\":4970,".len() && kept > 20, "{size} {kept}");
-        assert_eq!(large["sessionsCut"], json!(5000 - kept));
     }
 }

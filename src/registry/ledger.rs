@@ -84,6 +84,8 @@ pub struct Ledger<T> {
     /// The time at which each reservation that is over ended, in monotonic milliseconds.
     over: HashMap<Arc<str>, u64>,
     own_count: usize,
+    /// The number of reservations by user, as names are compared; without those of nobody.
+    of_user: HashMap<Box<str>, usize>,
     by_end: BTreeSet<(u64, Arc<str>)>,
     /// The reservations among `over` with a session that started, by the request that they answered.
     started: HashMap<RequestKey, Reservation>,
@@ -104,6 +106,7 @@ impl<T> Ledger<T> {
             confirmed: HashMap::new(),
             over: HashMap::new(),
             own_count: 0,
+            of_user: HashMap::new(),
             by_end: BTreeSet::new(),
             started: HashMap::new(),
             started_by_id: HashMap::new(),
@@ -130,7 +133,38 @@ impl<T> Ledger<T> {
 
     /// Applies other rules from now on; existing reservations keep their time of expiry.
     pub fn set_rules(&mut self, rules: LedgerRules) {
+        let is_other = self.rules.names != rules.names;
         self.rules = rules;
+        if is_other {
+            self.of_user.clear();
+            let users: Vec<_> = self.entries.values().map(|entry| Arc::clone(&entry.reservation.user)).collect();
+            users.iter().for_each(|user| self.count_for(user));
+        }
+    }
+
+    /// The number of reservations of `user`, as names are compared.
+    #[must_use]
+    pub fn of_user(&self, user: &str) -> usize {
+        self.of_user.get(user).copied().unwrap_or_default()
+    }
+
+    fn count_for(&mut self, user: &str) {
+        let key = self.rules.names.key(user);
+        match self.of_user.get_mut(&*key) {
+            Some(count) => *count += 1,
+            None if key.is_empty() => {}
+            None => drop(self.of_user.insert(key.into(), 1)),
+        }
+    }
+
+    fn count_off(&mut self, user: &str) {
+        let key = self.rules.names.key(user);
+        if let Some(count) = self.of_user.get_mut(&*key) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_user.remove(&*key);
+            }
+        }
     }
 
     /// Adds `reservation`, which this replica made and which lives until `expires_ms`.
@@ -170,6 +204,7 @@ impl<T> Ledger<T> {
             self.by_request.insert(request.clone(), Arc::clone(&id));
         }
         self.own_count += usize::from(entry.own);
+        self.count_for(&entry.reservation.user);
         self.entries.insert(id, Box::new(entry));
     }
 
@@ -253,6 +288,7 @@ impl<T> Ledger<T> {
     pub fn take_out(&mut self, id: &str) -> Option<LedgerEntry<T>> {
         let entry = *self.entries.remove(id)?;
         self.own_count -= usize::from(entry.own);
+        self.count_off(&entry.reservation.user);
         let key = (entry.expires_ms, Arc::clone(&entry.reservation.id));
         self.by_expiry.remove(&key);
         remove(&mut self.by_node, &entry.reservation.node, &key);

@@ -17,6 +17,7 @@ use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::front::status::ReplicaStatus;
 use crate::log;
+use crate::nats::logs;
 use crate::nats::{Link, LinkState};
 use crate::pulse::Pulse;
 use crate::registry::Registry;
@@ -118,6 +119,7 @@ async fn figures(State(shown): State<HealthPage>, asked: HeaderMap) -> impl Into
     shown.metrics.readiness(health.ready, health.bus);
     shown.metrics.view_age(shown.registry.view_age(Instant::now()));
     shown.metrics.lost_log_lines(log::lost_lines());
+    shown.metrics.refused_log_questions(logs::refused_questions());
     let accepts = asked.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = if accepts.contains("application/openmetrics-text") { OPEN_METRICS } else { PLAIN };
     ([(header::CONTENT_TYPE, form)], shown.metrics.text())

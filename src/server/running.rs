@@ -17,11 +17,12 @@ use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::host;
+use crate::nats::admission::Admission;
 use crate::nats::logs::{self, LogProcess};
-use crate::nats::message::{Incoming, Outgoing};
+use crate::nats::message::Outgoing;
 use crate::nats::micro::ServiceIdentity;
 use crate::nats::peers::{self, PeerMessage};
-use crate::nats::service::{self, MicroService, Stats};
+use crate::nats::service::{self, MicroService, RequestIntake, Stats};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, frozen};
 use crate::pulse::{self, Pulse};
@@ -87,7 +88,7 @@ pub(super) struct RunningService {
 pub(super) struct BusSetup {
     replica: String,
     identity: ServiceIdentity,
-    requests: mpsc::Sender<Incoming>,
+    intake: RequestIntake,
     peer_texts: mpsc::Sender<Bytes>,
     peer_messages: mpsc::Receiver<PeerMessage>,
 }
@@ -118,7 +119,9 @@ impl ServiceParts<'_> {
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let sinks = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
-        let front = front.on_host(&host::name());
+        let admission = Arc::<Admission>::default();
+        let front = front.on_host(&host::name()).admitted_by(Arc::clone(&admission));
+        let intake = RequestIntake { requests, admission };
         let starts = StartTasks::new(&bus, namespace.clone(), replies.clone(), Arc::clone(&metrics));
         let executor = Executor::new(registry.clone(), Arc::clone(&metrics), sinks, links, starts.clone());
         let replica = front.replica().to_owned();
@@ -154,7 +157,7 @@ impl ServiceParts<'_> {
             listens,
         };
         let identity = identity(&replica, &digest);
-        Ok((running, BusSetup { replica, identity, requests, peer_texts, peer_messages }, reloads_asked))
+        Ok((running, BusSetup { replica, identity, intake, peer_texts, peer_messages }, reloads_asked))
     }
 }
 
@@ -173,22 +176,15 @@ impl RunningService {
 
     /// Receives requests and the messages of other replicas from now on.
     pub(super) async fn listen(&self, bus_setup: BusSetup) -> Result<MicroService, ServiceError> {
-        let BusSetup { replica, identity, requests, peer_texts, peer_messages } = bus_setup;
+        let BusSetup { replica, identity, intake, peer_texts, peer_messages } = bus_setup;
         let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
-        peers::listen(view, namespace, &replica, peer_texts, requests.clone(), &self.tracing.sampler)
+        peers::listen(view, namespace, &replica, peer_texts, intake.requests.clone(), &self.tracing.sampler)
             .await
             .map_err(refused)?;
         let records = self.tracing.sink.clone();
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages, records));
-        let started = MicroService::start(
-            client,
-            namespace,
-            identity,
-            &self.stats,
-            requests,
-            &self.replies,
-            &self.tracing.sampler,
-        );
+        let started =
+            MicroService::start(client, namespace, identity, &self.stats, intake, &self.replies, &self.tracing.sampler);
         let service = started.await.map_err(refused)?;
         self.await_echo().await;
         self.listens.store(true, Ordering::Relaxed);

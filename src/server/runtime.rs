@@ -18,7 +18,8 @@ const BATCH: usize = 512;
 
 /// Runs the service until told to stop and all requests are answered; `pulse` is given the task's signs of life.
 pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<Pulse>) {
-    let mut driver = Driver { front, executor, standstill: Standstill::default() };
+    let (standstill, beaten) = (Standstill::default(), Instant::now());
+    let mut driver = Driver { front, executor, standstill, pulse, beaten };
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticked = Instant::now();
@@ -46,13 +47,14 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => {
                 requests.drain(..).for_each(|incoming| driver.send_event(FrontEvent::Request(incoming)));
             }
+            // Work that is done bit by bit lets other tasks go first.
+            () = tokio::task::yield_now(), if driver.front.has_work() => {}
             _ = tick.tick() => time = true,
         }
         // Under any load, time goes on.
         time |= ticked.elapsed() > LONGEST_TICK;
         if time {
             let at = Instant::now();
-            pulse.beat();
             driver.send_event(FrontEvent::Tick(Tick {
                 passed: at.duration_since(ticked),
                 is_drained: inbox.registry.is_empty(),
@@ -71,6 +73,9 @@ struct Driver {
     front: Front,
     executor: Executor,
     standstill: Standstill,
+    pulse: Arc<Pulse>,
+    /// The time of the last sign of life.
+    beaten: Instant,
 }
 
 impl Driver {
@@ -83,6 +88,11 @@ impl Driver {
 
     fn handle_event(&mut self, event: FrontEvent) {
         let now = now();
+        // Between the events of a batch, too: many events that each take a while are no standstill.
+        if now.instant.duration_since(self.beaten) >= TICK {
+            self.pulse.beat();
+            self.beaten = now.instant;
+        }
         if let Some(gap) = self.standstill.notice(now.instant) {
             self.front.handle(now, FrontEvent::StoodStill(gap));
         }

@@ -49,6 +49,7 @@ pub fn service(config: &Config, environment: Vec<(String, String)>) -> Setup {
         is_strict: config.service.capacity == Capacity::Strict,
         waiting: config.limits.waiting as usize,
         waiting_per_user: config.limits.waiting_per_user as usize,
+        reservations_per_user: config.limits.reservations_per_user as usize,
         digest: digest(set, config.tokens.as_deref()).into(),
         programs: program_limits(config),
         environment,

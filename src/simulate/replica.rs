@@ -135,6 +135,7 @@ fn setup(plan: &SimulationPlan) -> Setup {
         is_strict: plan.is_strict,
         waiting: 100,
         waiting_per_user: 20,
+        reservations_per_user: 1_000_000,
         digest: "simulated".into(),
         retries: 3,
         recorded_decisions: 0,

@@ -203,6 +203,7 @@ fn every_figure_is_read_from_its_own_key() {
         limits.queue,
         limits.waiting,
         limits.waiting_per_user,
+        limits.reservations_per_user,
         limits.log_lines,
         limits.verify_every,
         limits.quarantine_kills,

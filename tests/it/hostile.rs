@@ -4,6 +4,7 @@
 //! The scripts and what they must be told stand in `tests/hostile/*.toml`; `tests/it/hostile/case.rs` describes them.
 //! `WHITHER_ONLY` names files to ask the scripts of, as in `loops,memory`; `WHITHER_SEED` chooses another order of the questions, `WHITHER_ROUNDS` how often each is asked.
 
+mod bursts;
 mod case;
 mod documents;
 mod site;

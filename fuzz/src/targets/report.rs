@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use whither::model::report::{MAX_DOCUMENT_BYTES, MAX_ID_BYTES, MAX_SESSIONS, Sessions};
 use whither::model::{Arrangement, Change, Cluster, Marks, NodeParts, Report, Reservation};
-use whither::nats::wire;
+use whither::nats::node_page::NodePage;
 
 use super::must_be_short;
 
@@ -82,6 +82,8 @@ pub(super) fn must_be_a_node(report: Report) {
     assert!(!is_list || node.sessions().count() as u64 >= counted.unwrap_or_default());
     let told: Map<String, Value> = serde_json::from_slice(&node.to_text(None)).expect("JSON for programs");
     assert!(told.keys().eq(node.to_json().keys()));
-    let (shown, size) = wire::bounded(wire::node(node), PAGE_BYTES);
-    assert_eq!(size, serde_json::to_string(&shown).expect("JSON").len());
+    let mut page = NodePage::new(PAGE_BYTES);
+    assert!(page.push(node, &Map::new()), "a page is never empty");
+    let page: Value = serde_json::from_str(&page.reply(Map::new())).expect("JSON");
+    assert_eq!(page["nodes"][0]["id"], *id);
 }

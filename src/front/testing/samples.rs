@@ -77,6 +77,7 @@ pub(in crate::front) fn setup_of(chains: Vec<ChainSpec>) -> Setup {
         is_strict: false,
         waiting: 100,
         waiting_per_user: 20,
+        reservations_per_user: 10_000,
         digest: "own-chains".into(),
         retries: 2,
         recorded_decisions: 0,

@@ -36,6 +36,23 @@ fn a_reservation_ends_at_expiry_or_release_and_only_once() {
 }
 
 #[test]
+fn the_reservations_of_each_user_are_counted_by_the_rule_for_names() {
+    let mut ledger = ledger();
+    ledger.reserve(reservation("r4", "SITE\\Ann"), None, "four", 130);
+    ledger.reserve(reservation("r5", ""), None, "five", 130);
+    assert_eq!(["ann", "bob", "site\\ann", ""].map(|user| ledger.of_user(user)), [2, 1, 1, 0]);
+    ledger.set_rules(LedgerRules { names: UserNames::Short, ..RULES });
+    assert_eq!(["ann", "bob", "site\\ann"].map(|user| ledger.of_user(user)), [3, 1, 0]);
+    ledger.confirm("r1");
+    ledger.extend("r2", 200);
+    assert_eq!(ledger.of_user("ann"), 3);
+    ["r1", "r1", "r3"].iter().for_each(|id| drop(ledger.release(id, 50)));
+    assert_eq!(["ann", "bob"].map(|user| ledger.of_user(user)), [2, 0]);
+    ledger.expire(1000);
+    assert!(ledger.is_empty() && ledger.of_user.is_empty());
+}
+
+#[test]
 fn a_report_ends_what_it_shows() {
     let mut cluster = Cluster::default();
     cluster.apply(Change::Report(Arc::new(report(json!([{"id": "old", "user": "ann"}])))));

@@ -323,6 +323,7 @@ fn setup() -> Setup {
         is_strict: false,
         waiting: 0,
         waiting_per_user: 0,
+        reservations_per_user: 1_000_000,
         digest: "simulated".into(),
         retries: 3,
         recorded_decisions: 0,

@@ -99,9 +99,10 @@ impl StormSite {
         self.cells += 1;
         let name = format!("storm{}", self.cells);
         let liveness_s = LIVENESS_S.max(report_every.as_secs().saturating_add(1) * MISSED_REPORTS);
+        // A storm of one login, or one that gives nothing back, has all reservations in one name.
         let config = format!(
             "[nats]\nurl = \"{}\"\nnamespace = \"{name}\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n\
-             [service]\nliveness_s = {liveness_s}\n\n[chain.\"session/start\"]\nsteps = [{}]\n",
+             [service]\nliveness_s = {liveness_s}\n\n[limits]\nreservations_per_user = 1000000\n\n[chain.\"session/start\"]\nsteps = [{}]\n",
             self.url, chain.steps
         );
         for (file, text) in &chain.files {
