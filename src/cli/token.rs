@@ -56,7 +56,7 @@ pub fn with_token(
     // What else is wrong with the request is told by whoever reads it.
     let Ok(login) = login else { return Ok(request) };
     let judged = judged(&request, verifier, own, (&login, rules.set.names, now_ms));
-    let settled = verifier.settle(&mut request, judged.as_ref().map_err(Clone::clone));
+    let settled = verifier.settle(&mut request, judged.as_ref().map_err(Clone::clone), rules.set.names);
     settled.map_err(|error| error.failure())?;
     Ok(request)
 }
@@ -73,7 +73,7 @@ fn judged(
     match (request_token(request, verifier.policy()), claims) {
         (Ok(token), _) => {
             let signed = verifier.signed(token)?;
-            verifier.accept(&signed, login, names, now_ms)?;
+            verifier.accept(&signed, (request, login), names, now_ms)?;
             Ok(signed)
         }
         (Err(TokenError::Missing), Some(claims)) => Ok(SignedClaims::assumed(claims.clone())),

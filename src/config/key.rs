@@ -44,7 +44,7 @@ const fn step((key, default, expected, about): KeyRow) -> ConfigKey {
 }
 
 /// Every key that is no figure, in the order of a config.
-pub const KEYS: [ConfigKey; 52] = [
+pub const KEYS: [ConfigKey; 53] = [
     nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
     nats((
         "namespace",
@@ -182,6 +182,13 @@ pub const KEYS: [ConfigKey; 52] = [
         "",
         "the name of a claim",
         "what must be the login of the request's user; without it any user's token is accepted",
+    )),
+    tokens((
+        "login_domains",
+        "[]",
+        "a name, or a list of names",
+        "the domains that this login may be written with or without, as `SITE\\ann` and `ann@site.example`; no other \
+         domain is left out",
     )),
     tokens((
         "unverified",

@@ -192,12 +192,16 @@ fn policy(section: &Section<'_>, algorithms: Vec<Algorithm>, notes: &mut Notes) 
         let entries = section.get(key).map(|entry| names_of(&entry, EXPECTED_NAMES, notes)).unwrap_or_default();
         entries.into_iter().map(|(_, name)| name.to_owned()).collect()
     };
-    let (issuers, audiences, claims, admin_values) =
-        (list("issuer"), list("audience"), list("claims"), list("admin_values"));
+    let (issuers, audiences, claims) = (list("issuer"), list("audience"), list("claims"));
+    let (admin_values, login_domains) = (list("admin_values"), list("login_domains"));
     let mut claim = |key: &str| section.text(key, "the name of a claim", notes).map(|(_, name)| name.to_owned());
     let (groups_claim, admin_claim, login_claim) = (claim("groups_claim"), claim("admin_claim"), claim("login_claim"));
     if let (Some(entry), None) = (section.get("admin_values"), section.get("admin_claim")) {
         let problem = Problem::new("`tokens.admin_values` needs `tokens.admin_claim` beside it");
+        notes.missing(Some(&entry.span), problem);
+    }
+    if let (Some(entry), None) = (section.get("login_domains"), section.get("login_claim")) {
+        let problem = Problem::new("`tokens.login_domains` needs `tokens.login_claim` beside it");
         notes.missing(Some(&entry.span), problem);
     }
     TokenPolicy {
@@ -212,6 +216,7 @@ fn policy(section: &Section<'_>, algorithms: Vec<Algorithm>, notes: &mut Notes) 
         admin_claim,
         admin_values,
         login_claim,
+        login_domains,
         unverified: section.choice("unverified", &Unverified::ALL, Unverified::as_str, notes),
     }
 }

@@ -124,7 +124,7 @@ impl Front {
         };
         let digest = TokenVerifier::digest(token);
         if let Some(signed) = self.tokens.cache.get(&digest) {
-            let judged = verifier.accept(&signed, &login, birth.set.names, self.now.unix_ms);
+            let judged = verifier.accept(&signed, (&fields, &login), birth.set.names, self.now.unix_ms);
             return self.settled(incoming, fields, &verifier, judged.map(|()| &*signed));
         }
         let check = TokenCheck { digest, token: Secret::new(token), verifier };
@@ -157,7 +157,7 @@ impl Front {
                 }
             };
             let judged = match &signed {
-                Ok(signed) => verifier.accept(signed, &login, names, self.now.unix_ms).map(|()| &**signed),
+                Ok(signed) => verifier.accept(signed, (&fields, &login), names, self.now.unix_ms).map(|()| &**signed),
                 Err(error) => Err(error.clone()),
             };
             if let Some(incoming) = self.settled(incoming, fields, &verifier, judged) {
@@ -228,7 +228,8 @@ impl Front {
         verifier: &TokenVerifier,
         judged: Result<&SignedClaims, TokenError>,
     ) -> Option<Incoming> {
-        match verifier.settle(&mut fields, judged) {
+        let names = self.workers.setup().birth.set.names;
+        match verifier.settle(&mut fields, judged, names) {
             Ok(ignored) => {
                 self.metrics.token_judged(if ignored.is_some() { "ignored" } else { "accepted" });
                 Some(rewritten(incoming, fields))

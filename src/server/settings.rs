@@ -162,6 +162,7 @@ mod tests {
             TokenPolicy { admin_claim: Some("groups".to_owned()), ..own.clone() },
             TokenPolicy { admin_values: Vec::new(), ..own.clone() },
             TokenPolicy { login_claim: Some("sub".to_owned()), ..own.clone() },
+            TokenPolicy { login_domains: names(&["a"]), ..own.clone() },
             TokenPolicy { unverified: Unverified::Ignore, ..own.clone() },
             own,
         ];

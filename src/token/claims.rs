@@ -2,16 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::json;
+use crate::model::{UserNames, json};
 
 use super::error::TokenError;
+use super::login::{LOGIN_NAMES, TokenLogin};
 use super::policy::{TokenPolicy, Unverified};
 use super::verifier::{SignedClaims, TokenVerifier, find};
 
 /// The field of a request with the claims.
 const CLAIMS: &str = "claims";
-/// The fields of a user that say who the user is, which a token does not replace.
-const OWN_NAMES: [&str; 5] = ["login", "username", "sub", "serverId", "sessions"];
+/// The fields of a user, beside the names, that a claim does not replace.
+const OWN_FIELDS: [&str; 2] = ["serverId", "sessions"];
 
 /// Returns the token in `params.jwt` of `request`.
 ///
@@ -31,8 +32,8 @@ pub fn request_token<'r>(request: &'r Map<String, Value>, policy: &TokenPolicy) 
 }
 
 impl TokenVerifier {
-    /// Puts into `request` what follows from its token, which was `judged`: the claims, or none where such requests go
-    /// on without. Returns the reason where the token was ignored.
+    /// Puts into `request` what follows from its token, which was `judged`: the claims and the login by the rule `names`,
+    /// or no claims where such requests go on without. Returns the reason where the token was ignored.
     ///
     /// # Errors
     /// The reason why the request is refused.
@@ -40,11 +41,15 @@ impl TokenVerifier {
         &self,
         request: &mut Map<String, Value>,
         judged: Result<&SignedClaims, TokenError>,
+        names: UserNames,
     ) -> Result<Option<TokenError>, TokenError> {
         let policy = self.policy();
         match judged {
             Ok(signed) => {
                 with_claims(request, policy, Some(&signed.claims));
+                if let Some(login) = TokenLogin::of(&signed.claims, policy, names) {
+                    login.write_into(request);
+                }
                 Ok(None)
             }
             Err(error) if policy.unverified == Unverified::Refuse => Err(error),
@@ -82,13 +87,14 @@ fn with_claims(request: &mut Map<String, Value>, policy: &TokenPolicy, claims: O
     if let Some(name) = &policy.admin_claim {
         let is_admin = find(claims, name).is_some_and(|value| makes_admin(value, &policy.admin_values));
         request.insert("isAdmin".to_owned(), Value::Bool(is_admin));
+        drop_own_word(request, "isAdmin");
     }
     request.insert(CLAIMS.to_owned(), Value::Object(shown));
 }
 
 /// Takes the field `name` out of the user of `request`, under both generations' names.
 fn drop_own_word(request: &mut Map<String, Value>, name: &str) {
-    if OWN_NAMES.contains(&name) {
+    if LOGIN_NAMES.contains(&name) || OWN_FIELDS.contains(&name) {
         return;
     }
     let drop_from = |user: Option<&mut Value>| {

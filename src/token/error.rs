@@ -70,6 +70,14 @@ pub enum TokenError {
     /// The token is of another user.
     #[error("the token is not of the request's user: its {} names another one", quoted(.0))]
     OtherUser(String),
+    /// A name of the request's user is that of another user.
+    #[error("the token is not of the request's user: its {} is not the user in `{field}`", quoted(claim))]
+    OtherName {
+        /// The name in the request, as a path.
+        field: String,
+        /// The claim with the token's login.
+        claim: String,
+    },
 }
 
 impl TokenError {

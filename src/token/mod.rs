@@ -11,6 +11,7 @@ mod claims;
 mod der;
 mod error;
 mod keys;
+mod login;
 mod pem;
 mod policy;
 mod provider;

@@ -82,6 +82,8 @@ pub struct TokenPolicy {
     pub admin_values: Vec<String>,
     /// The claim that must be the login of the request's user, where that is looked at.
     pub login_claim: Option<String>,
+    /// The domains that a login may be written with or without.
+    pub login_domains: Vec<String>,
     /// What becomes of a request without a token that is accepted.
     pub unverified: Unverified,
 }
@@ -108,6 +110,7 @@ impl TokenPolicy {
             admin_claim,
             admin_values,
             login_claim,
+            login_domains,
             unverified,
         } = self;
         let algorithms: BTreeSet<_> = algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
@@ -124,6 +127,7 @@ impl TokenPolicy {
             &digest_of_names(admin_claim),
             &sorted(admin_values),
             &digest_of_names(login_claim),
+            &sorted(login_domains),
             unverified.as_str().as_bytes(),
         ])
     }

@@ -20,7 +20,7 @@ const OTHERS: [(&str, &str, &str); 4] = [
 /// Judges `token` by `verifier` at [`NOW_S`] and `more` seconds, for the user ann.
 fn judged(verifier: &TokenVerifier, token: &str, more: i64) -> Result<SignedClaims, TokenError> {
     let signed = verifier.signed(token.trim())?;
-    verifier.accept(&signed, "ann", UserNames::IgnoreCase, (NOW_S + more) * 1000)?;
+    verifier.accept(&signed, (&Map::new(), "ann"), UserNames::IgnoreCase, (NOW_S + more) * 1000)?;
     Ok(signed)
 }
 
@@ -134,7 +134,7 @@ fn issuer_audience_and_user_must_be_the_expected_ones() {
     let open = TokenPolicy { issuers: Vec::new(), audiences: Vec::new(), ..policy() };
     assert_eq!(by(open, json!({"iss": null, "aud": "mail"})), Ok(()));
     let own = || TokenPolicy { login_claim: Some("sub".to_owned()), ..policy() };
-    assert_eq!(by(own(), json!({"sub": "ANN"})), Ok(()), "as names are compared");
+    assert_eq!(by(own(), json!({"sub": "ANN"})), Ok(()), "as names are compared, by ASCII case alone");
     for wrong in [json!("eve"), json!(""), json!(null), json!(["ann"])] {
         assert_eq!(by(own(), json!({ "sub": wrong })), Err(TokenError::OtherUser("sub".to_owned())));
     }
@@ -219,16 +219,17 @@ fn settled(policy: TokenPolicy, request: Value, more: Value) -> Value {
     let Value::Object(mut request) = request else { panic!("no object") };
     let verifier = verifier(policy);
     let signed = judged(&verifier, &signed(&with(more)), 0);
-    verifier.settle(&mut request, signed.as_ref().map_err(Clone::clone)).unwrap();
+    verifier.settle(&mut request, signed.as_ref().map_err(Clone::clone), UserNames::IgnoreCase).unwrap();
     Value::Object(request)
 }
 
 #[test]
 fn the_token_counts_instead_of_the_requesters_word() {
     let lies = json!({
-        "user": {"login": "ann", "email": "boss@example.org", "groups": ["wheel"], "office": 7}, "isAdmin": true,
+        "user": {"login": "ann", "email": "boss@example.org", "groups": ["wheel"], "office": 7, "isAdmin": true},
+        "isAdmin": true,
         "userGroups": ["wheel"], "claims": {"email": "boss@example.org", "salary": 9}, "isManager": true,
-        "params": {"jwt": "x", "me": {"login": "ann", "groups": ["wheel"], "roles": ["fx-admins"]}},
+        "params": {"jwt": "x", "me": {"login": "ann", "groups": ["wheel"], "roles": ["fx-admins"], "isAdmin": true}},
     });
     let told = settled(policy(), lies.clone(), json!({"roles": ["user"], "salary": 1}));
     let expected = json!({
@@ -272,11 +273,12 @@ fn an_unverified_request_is_refused_or_goes_on_with_nothing() {
     let refusing = verifier(policy());
     let request =
         || json!({"userGroups": ["wheel"], "isAdmin": true, "claims": {"email": "x"}}).as_object().unwrap().clone();
+    let names = UserNames::IgnoreCase;
     let mut refused = request();
-    assert_eq!(refusing.settle(&mut refused, Err(TokenError::Missing)), Err(TokenError::Missing));
+    assert_eq!(refusing.settle(&mut refused, Err(TokenError::Missing), names), Err(TokenError::Missing));
     let ignoring = verifier(TokenPolicy { unverified: Unverified::Ignore, ..policy() });
     let mut ignored = request();
-    assert_eq!(ignoring.settle(&mut ignored, Err(TokenError::Expired(7))), Ok(Some(TokenError::Expired(7))));
+    assert_eq!(ignoring.settle(&mut ignored, Err(TokenError::Expired(7)), names), Ok(Some(TokenError::Expired(7))));
     assert_eq!(Value::Object(ignored), json!({"userGroups": [], "isAdmin": false, "claims": {}}));
 }
 

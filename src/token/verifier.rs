@@ -10,6 +10,7 @@ use crate::model::{JsonError, UserNames};
 
 use super::error::TokenError;
 use super::keys::{TokenKey, TokenKeys};
+use super::login::TokenLogin;
 use super::policy::{TokenPolicy, algorithm};
 use super::provider;
 
@@ -96,11 +97,18 @@ impl TokenVerifier {
         })
     }
 
-    /// Makes sure that `signed` is accepted at `now_ms` in Unix milliseconds, for the user `login`.
+    /// Makes sure that `signed` is accepted at `now_ms` in Unix milliseconds, for the user of `request`, whose login is
+    /// `login`.
     ///
     /// # Errors
     /// [`TokenError`] says why the token is not accepted.
-    pub fn accept(&self, signed: &SignedClaims, login: &str, names: UserNames, now_ms: i64) -> Result<(), TokenError> {
+    pub fn accept(
+        &self,
+        signed: &SignedClaims,
+        (request, login): (&Map<String, Value>, &str),
+        names: UserNames,
+        now_ms: i64,
+    ) -> Result<(), TokenError> {
         let (now_s, leeway_s) = (now_ms.div_euclid(1000), i64::from(self.policy.leeway_s));
         let late_s = now_s.saturating_sub(signed.expires_s);
         if late_s >= leeway_s {
@@ -115,11 +123,8 @@ impl TokenVerifier {
             return Err(TokenError::IssuedLater(ahead_s));
         }
         let Some(claim) = &self.policy.login_claim else { return Ok(()) };
-        let own = find(&signed.claims, claim).and_then(Value::as_str).unwrap_or_default();
-        match !own.is_empty() && names.key(own) == names.key(login) {
-            true => Ok(()),
-            false => Err(TokenError::OtherUser(claim.clone())),
-        }
+        let own = TokenLogin::of(&signed.claims, &self.policy, names).filter(|own| own.spelling(login).is_some());
+        own.ok_or_else(|| TokenError::OtherUser(claim.clone()))?.check(request, claim)
     }
 
     fn header(&self, encoded: &str) -> Result<TokenHeader, TokenError> {

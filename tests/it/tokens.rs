@@ -141,6 +141,7 @@ async fn the_service_verifies_each_request_and_believes_nobody_else() {
         }
     }
     assert_eq!(told(bearing(json!({"sub": "ann"}))).await["name"], "token-refused");
+    names_of_others_are_refused(&client).await;
     assert!(serve.figure("whither_tokens_total{outcome=\"token-refused\"}").is_some_and(|count| count > 20.0));
 
     // A key that is taken away counts no more, also not for a token that was verified with it.
@@ -162,6 +163,29 @@ async fn the_service_verifies_each_request_and_believes_nobody_else() {
     let log = serve.log();
     assert!(!log.contains(RS256.trim()) && !log.contains(SECRET) && !log.contains("eyJ"), "{log}");
     serve.must_run();
+}
+
+/// Scripts of FastX 4 read `params.me`, those of FastX 3 `user`, and job commands any name: all are the token's user.
+async fn names_of_others_are_refused(client: &async_nats::Client) {
+    let own = signed(&json!({}));
+    for (user, me, words) in [
+        (json!({"login": "ann"}), json!({"login": "bob"}), "`params.me.login`"),
+        (json!({"login": "ann", "username": "bob"}), json!({}), "`user.username`"),
+        (json!({"login": "ann", "sub": "bob"}), json!({}), "`user.sub`"),
+        (json!({"login": "a\u{17f}h"}), json!({}), "names another one"),
+    ] {
+        let request = json!({"user": user, "params": {"jwt": own, "me": me}});
+        for subject in ["whither.place", "whither.start"] {
+            let error = ask(client, subject, &request).await.body["error"].clone();
+            assert_eq!(error["name"], "token-refused", "{request}: {error}");
+            assert!(error["message"].as_str().unwrap().contains(words), "{request}: {error}");
+        }
+    }
+    let kelvin = signed(&json!({"sub": "mar\u{212a}"}));
+    let error = ask(client, "whither.place", &json!({"user": {"login": "mark"}, "params": {"jwt": kelvin}})).await;
+    assert_eq!(error.body["error"]["name"], "token-refused", "{:?}", error.body);
+    let request = json!({"user": {"login": "ANN"}, "params": {"jwt": own}});
+    assert_eq!(ask(client, "whither.place", &request).await.body["error"]["message"], SEEN);
 }
 
 fn site(more: &str) -> Shell {

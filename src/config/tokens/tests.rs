@@ -33,14 +33,17 @@ fn read(lines: &str, needs: ConfigNeeds) -> Result<Config, String> {
 fn the_section_makes_a_verifier() {
     let lines = "[tokens]\nkeys = [\"jwks.json\", \"rsa.pem\"]\nsecret_file = \"secret\"\nalgorithms = [\"RS256\", \"HS256\"]\n\
         issuer = \"https://a\"\naudience = [\"w\", \"v\"]\nclaims = \"email\"\ngroups_claim = \"groups\"\n\
-        admin_claim = \"roles\"\nadmin_values = \"boss\"\nlogin_claim = \"sub\"\nunverified = \"ignore\"\nleeway_s = 5\n\
+        admin_claim = \"roles\"\nadmin_values = \"boss\"\nlogin_claim = \"sub\"\nlogin_domains = \"site.example\"\nunverified = \"ignore\"\nleeway_s = 5\n\
         max_kb = 4\nremembered = 7\n";
     let config = read(lines, ConfigNeeds::Chains).unwrap();
     let policy = config.tokens.as_ref().unwrap().policy().clone();
     assert_eq!(policy.algorithms, [Algorithm::RS256, Algorithm::HS256]);
     assert_eq!((policy.leeway_s, policy.max_bytes, policy.remembered), (5, 4096, 7));
     assert_eq!((policy.audiences.len(), policy.unverified), (2, Unverified::Ignore));
-    assert_eq!(policy.login_claim.as_deref(), Some("sub"));
+    assert_eq!(
+        (policy.login_claim.as_deref(), &*policy.login_domains),
+        (Some("sub"), &["site.example".to_owned()][..])
+    );
     assert!(config.chains.chains[0].verify_jwt, "a chain wants claims where the config says how");
     let again = read(lines, ConfigNeeds::Chains).unwrap();
     assert_eq!(config, again);

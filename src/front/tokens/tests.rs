@@ -7,6 +7,7 @@ use crate::token::testing::{claims, policy, signed, verifier};
 use crate::token::{TokenPolicy, Unverified};
 
 use super::super::events::{FrontEvent, Setup};
+use super::super::starts::StartRequest;
 use super::super::testing::{ACTION, EPOCH_MS, Harness, chain, request, setup, setup_of, with};
 use crate::chain::ChainSpec;
 
@@ -121,6 +122,23 @@ fn a_start_is_begun_with_the_rights_of_the_token() {
         let started =
             harness.take(|effect| if let Effect::Start(start) = effect { Some(start.is_admin) } else { None });
         assert_eq!(started, [is_admin]);
+    }
+}
+
+#[test]
+fn a_start_is_of_the_tokens_user_as_the_token_spells_it() {
+    let own = TokenPolicy { login_claim: Some("sub".to_owned()), ..policy() };
+    let mut harness = Harness::new(verifying(own), &["a"]);
+    let named = |user: Value| json!({"user": user, "params": {"jwt": signed(&valid("ann"))}});
+    harness.send(Verb::Start, &named(json!({"login": "ANN", "sub": "Ann", "isAdmin": true})));
+    verify(&mut harness);
+    let own = |start: &StartRequest| (start.user.clone(), start.login.to_string());
+    let started = harness.take(|effect| if let Effect::Start(start) = effect { Some(own(start)) } else { None });
+    assert_eq!(started, [(json!({"login": "ann", "sub": "ann"}), "ann".to_owned())]);
+    for user in [json!({"login": "ann", "sub": "bob"}), json!({"login": "ann", "username": "bob"})] {
+        let number = harness.send(Verb::Start, &named(user));
+        let (name, message) = harness.failure(number);
+        assert!(name == "token-refused" && message.contains("is not the user in `user."), "{message}");
     }
 }
 
