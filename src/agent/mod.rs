@@ -24,6 +24,7 @@ mod settings;
 mod sources;
 pub mod starts;
 pub mod static_data;
+mod strays;
 
 pub use settings::{AgentError, AgentSettings};
 
@@ -121,12 +122,15 @@ impl Agent {
     pub async fn run(mut self, bus: Bus, stop: CancellationToken, pulse: &Pulse) {
         self.log_report(&bus);
         let started = Arc::new(Notify::new());
-        let tasks = self.sources.follow(&self.settings, &started);
+        let mut tasks = self.sources.follow(&self.settings, &started);
         let desk = self.take_starts(&bus, started, &stop);
         let _answers = self.answer_questions(&bus);
         let mut bucket = Bucket::new(&bus, &self.settings);
         stop.run_until_cancelled(pulse.during(self.report_for_ever(&bus, &mut bucket))).await;
-        drop((tasks, desk.await));
+        drop(desk.await);
+        // Runs of commands end with their tasks, and what they left is known by that.
+        tasks.shutdown().await;
+        strays::sweep().await;
         self.leave(&bus, &bucket).await;
     }
 
