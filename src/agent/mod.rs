@@ -137,11 +137,11 @@ impl Agent {
     /// Takes requests for starts until `stop`, where this agent starts sessions. The task ends with the last start.
     fn take_starts(&self, bus: &Bus, started: Arc<Notify>, stop: &CancellationToken) -> JoinHandle<()> {
         let AgentSettings { starts, identity, namespace, .. } = &self.settings;
-        let (bus, subject, stop) = (bus.clone(), namespace.node_start(&identity.id), stop.clone());
+        let (bus, namespace, stop) = (bus.clone(), namespace.clone(), stop.clone());
         let desk = starts.clone().map(|settings| StartDesk::new(settings, &identity.id, started, stop));
         tokio::spawn(async move {
             if let Some(desk) = desk {
-                desk.run(bus, subject).await;
+                desk.run(bus, namespace).await;
             }
         })
     }
