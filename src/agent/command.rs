@@ -1,8 +1,9 @@
 //! The administrator's commands that the agent runs: with a time limit, an output limit, and no process left behind.
 //!
 //! The commands are guarded against accidents, not against the administrator: any process of a command's process group
-//! that is left behind is killed, also where the agent stops in the middle of a run. The one exception is the command
-//! that starts a session: what such a command leaves behind when it succeeds is the session.
+//! that is left behind is killed, also where the agent stops in the middle of a run. A process that left the group is
+//! found by its environment (`strays.rs`). The one exception is the command that starts a session: what such a command
+//! leaves behind when it succeeds is the session.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
+use super::strays::{self, CommandRun, RunEnd};
 use crate::resources;
 
 /// The time that the output of a background process of the command is waited for.
@@ -81,12 +83,18 @@ pub(super) fn last_line(output: &[u8]) -> String {
 
 /// Runs `command` for at most `limit` and returns the command's output, at most `max_output` bytes. A lack of resources
 /// at the start, or a command file that is just being written, is waited out first, for a bounded time.
-pub(super) async fn run(command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
-    let ended = execute(command, None, CommandLimits { time: limit, output: max_output }).await?;
-    if ended.exit.success() {
-        return Ok(ended.output);
-    }
-    Err(CommandError::Failed { status: ended.exit.to_string(), said: ended.said() })
+pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
+    let run = CommandRun::begin();
+    command.env(strays::VARIABLE, run.name());
+    let ended = execute(command, None, CommandLimits { time: limit, output: max_output }).await;
+    let is_clean = ended.as_ref().is_ok_and(|ended| ended.exit.success() && ended.group.0.is_none());
+    let output = ended.and_then(|ended| match ended.exit.success() {
+        true => Ok(ended.output),
+        false => Err(CommandError::Failed { status: ended.exit.to_string(), said: ended.said() }),
+    });
+    drop(run);
+    strays::sweep_after(if is_clean { RunEnd::Clean } else { RunEnd::Doubtful }).await;
+    output
 }
 
 /// Runs `command` as [`run`] does, with `input` on standard input, and returns the end whatever the exit status is.

@@ -17,6 +17,7 @@ use tokio::process::Command;
 
 use super::command::{self, CommandError};
 use super::sessions::MAX_OUTPUT;
+use crate::host::disk;
 use crate::model::json::{self, JsonError, JsonLimits};
 
 /// The path of utmp.
@@ -197,7 +198,7 @@ fn utmp(path: &Path) -> Result<Vec<Value>, LoginsError> {
         Ok(_) => {}
     }
     let mut records = Vec::new();
-    std::fs::File::open(path)?.take(MAX_UTMP).read_to_end(&mut records)?;
+    disk::open_regular(path)?.take(MAX_UTMP).read_to_end(&mut records)?;
     Ok(utmp_sessions(&records))
 }
 

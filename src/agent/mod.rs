@@ -24,6 +24,7 @@ mod settings;
 mod sources;
 pub mod starts;
 pub mod static_data;
+mod strays;
 
 pub use settings::{AgentError, AgentSettings};
 
@@ -121,23 +122,26 @@ impl Agent {
     pub async fn run(mut self, bus: Bus, stop: CancellationToken, pulse: &Pulse) {
         self.log_report(&bus);
         let started = Arc::new(Notify::new());
-        let tasks = self.sources.follow(&self.settings, &started);
+        let mut tasks = self.sources.follow(&self.settings, &started);
         let desk = self.take_starts(&bus, started, &stop);
         let _answers = self.answer_questions(&bus);
         let mut bucket = Bucket::new(&bus, &self.settings);
         stop.run_until_cancelled(pulse.during(self.report_for_ever(&bus, &mut bucket))).await;
-        drop((tasks, desk.await));
+        drop(desk.await);
+        // Runs of commands end with their tasks, and what they left is known by that.
+        tasks.shutdown().await;
+        strays::sweep().await;
         self.leave(&bus, &bucket).await;
     }
 
     /// Takes requests for starts until `stop`, where this agent starts sessions. The task ends with the last start.
     fn take_starts(&self, bus: &Bus, started: Arc<Notify>, stop: &CancellationToken) -> JoinHandle<()> {
         let AgentSettings { starts, identity, namespace, .. } = &self.settings;
-        let (bus, subject, stop) = (bus.clone(), namespace.node_start(&identity.id), stop.clone());
+        let (bus, namespace, stop) = (bus.clone(), namespace.clone(), stop.clone());
         let desk = starts.clone().map(|settings| StartDesk::new(settings, &identity.id, started, stop));
         tokio::spawn(async move {
             if let Some(desk) = desk {
-                desk.run(bus, subject).await;
+                desk.run(bus, namespace).await;
             }
         })
     }

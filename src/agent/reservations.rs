@@ -32,24 +32,35 @@ pub fn fill(sessions: &mut [Value]) {
 /// process that has ended and was not waited for has no environment.
 #[must_use]
 pub fn processes_of(reservation: &str) -> Vec<Pid> {
+    processes_with(VARIABLE, |found| found == reservation)
+}
+
+/// Returns the processes whose environment has the variable `name` with a value that `is_meant`, as
+/// [`processes_of`] does.
+pub(super) fn processes_with(name: &str, is_meant: impl Fn(&str) -> bool) -> Vec<Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_of = |pid: &i32| u64::try_from(*pid).ok().and_then(of_process).is_some_and(|found| found == reservation);
-    pids.filter(is_of).filter_map(Pid::from_raw).collect()
+    let value = |pid: i32| value_of(u64::try_from(pid).ok()?, name);
+    pids.filter(|pid| value(*pid).is_some_and(|value| is_meant(&value))).filter_map(Pid::from_raw).collect()
 }
 
 /// Returns the reservation of the process `pid`, where the process has a reservation and may be read.
 fn of_process(pid: u64) -> Option<String> {
+    value_of(pid, VARIABLE)
+}
+
+/// Returns the value of the variable `name` in the environment of the process `pid`.
+fn value_of(pid: u64, name: &str) -> Option<String> {
     let mut environment = Vec::new();
     let file = std::fs::File::open(format!("/proc/{pid}/environ")).ok()?;
     file.take(MAX_ENVIRONMENT).read_to_end(&mut environment).ok()?;
-    in_environment(&environment)
+    in_environment(&environment, name)
 }
 
-fn in_environment(environment: &[u8]) -> Option<String> {
+fn in_environment(environment: &[u8], name: &str) -> Option<String> {
     let value = environment
         .split(|byte| *byte == 0)
-        .find_map(|variable| variable.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec))?;
+        .find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec))?;
     let value = String::from_utf8(value).ok()?;
     let usable = (1..=MAX_ID_BYTES).contains(&value.len()) && !value.chars().any(char::is_control);
     usable.then_some(value)
@@ -62,12 +73,12 @@ mod tests {
 
     #[test]
     fn the_variable_is_found_and_judged() {
-        assert_eq!(in_environment(b"A=1\0WHITHER_RESERVATION=r-7\0B=2\0").as_deref(), Some("r-7"));
+        assert_eq!(in_environment(b"A=1\0WHITHER_RESERVATION=r-7\0B=2\0", VARIABLE).as_deref(), Some("r-7"));
         let long = format!("WHITHER_RESERVATION={}", "x".repeat(300));
         let none: [&[u8]; 5] =
             [b"", b"XWHITHER_RESERVATION=r", b"WHITHER_RESERVATION=", b"WHITHER_RESERVATION=a\nb", long.as_bytes()];
         for environment in none {
-            assert_eq!(in_environment(environment), None);
+            assert_eq!(in_environment(environment, VARIABLE), None);
         }
     }
 

@@ -262,6 +262,30 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_process_that_left_the_group_dies_with_the_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let stray = format!("setsid sh -c 'echo $$ > {0}; exec sleep 1000' > /dev/null 2>&1 & ", pid.display());
+        let waited = format!("while ! [ -s {} ]; do sleep 0.01; done; ", pid.display());
+        let dies = async || {
+            let pid = std::fs::read_to_string(&pid).unwrap();
+            while is_running(pid.trim()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                // After a run that ended well the search may be left to a later run.
+                assert!(list(&command("echo '[]'")).await.is_ok());
+            }
+            std::fs::remove_file(folder.path().join("pid")).unwrap();
+        };
+        let slow = SessionsSource { limit: Duration::from_secs(5), ..command(&format!("{stray}{waited}sleep 1000")) };
+        assert_eq!(list(&slow).await.unwrap_err().to_string(), "took longer than 5 s");
+        dies().await;
+        assert!(list(&command(&format!("{stray}{waited}exit 1"))).await.is_err());
+        dies().await;
+        assert_eq!(list(&command(&format!("{stray}{waited}echo '[]'"))).await.unwrap(), Vec::<Value>::new());
+        dies().await;
+    }
+
     #[test]
     fn the_last_good_list_stays_for_a_while() {
         let good = SessionsInForce::default().after(Ok(vec![json!("s")]), true);

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::file_watch::FileWatch;
+use crate::host::disk;
 use crate::model::json::{self, JsonError, JsonLimits};
 
 /// The largest file, in bytes.
@@ -67,9 +68,9 @@ pub struct StaticData {
 /// [`StaticDataError`] with the file and its fault.
 pub fn read(path: &Path) -> Result<Map<String, Value>, StaticDataError> {
     let unreadable = |reason| StaticDataError::Unreadable { path: path.to_owned(), reason };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = disk::open_regular(path).map_err(unreadable)?;
     let mut text = Vec::new();
-    // A byte beyond the limit is enough to see that the limit is passed; a device or a log could be endless.
+    // A byte beyond the limit is enough to see that the limit is passed.
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_BYTES as u64 + 1), &mut text).map_err(unreadable)?;
     match json::parse(&text, LIMITS).map_err(|reason| StaticDataError::Json { path: path.to_owned(), reason })? {
         Value::Object(data) => Ok(data),
@@ -174,7 +175,28 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_file_is_refused() {
-        assert!(matches!(read(Path::new("/dev/zero")), Err(StaticDataError::Json { .. })));
+    fn what_is_no_file_is_refused_at_once() {
+        assert!(read(Path::new("/dev/zero")).unwrap_err().to_string().contains("it is a device, not a file"));
+    }
+
+    #[tokio::test]
+    async fn a_pipe_in_place_of_the_file_leaves_the_last_good_content_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.json");
+        std::fs::write(&path, r#"{"gpu": true}"#).unwrap();
+        let good = StaticData { data: Arc::new(read(&path).unwrap()), fault: None };
+        let (sender, mut seen) = watch::channel(good.clone());
+        let follower = tokio::spawn(follow(path.clone(), sender));
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::rename(&pipe, &path).unwrap();
+        seen.changed().await.unwrap();
+        let now = seen.borrow_and_update().clone();
+        assert_eq!(now.data, good.data);
+        assert!(now.fault.unwrap().ends_with("cannot be read: it is a named pipe, not a file"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "{}").unwrap();
+        seen.wait_for(|now| now.fault.is_none() && now.data.is_empty()).await.unwrap();
+        follower.abort();
     }
 }

@@ -9,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::plain::plain;
+
 /// The label of a countable fact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FactLabel {
@@ -54,7 +56,7 @@ impl HeadroomFigures {
     pub fn facts<'f>(&self, facts: impl IntoIterator<Item = (&'f str, [u64; 3])>) {
         let mut there = BTreeSet::new();
         for (fact, figures) in facts {
-            let label = FactLabel { fact: fact.to_owned() };
+            let label = FactLabel { fact: plain(fact).into_owned() };
             for (family, figure) in self.fact_counts.iter().zip(figures) {
                 family.get_or_create(&label).set(i64::try_from(figure).unwrap_or(i64::MAX));
             }
@@ -73,7 +75,7 @@ impl HeadroomFigures {
     pub fn groups<'g>(&self, groups: impl IntoIterator<Item = (&'g str, u64)>) {
         let mut there = BTreeSet::new();
         for (group, left) in groups {
-            let label = GroupLabel { group: group.to_owned() };
+            let label = GroupLabel { group: plain(group).into_owned() };
             self.group_left.get_or_create(&label).set(i64::try_from(left).unwrap_or(i64::MAX));
             there.insert(label.group);
         }

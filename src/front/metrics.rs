@@ -14,6 +14,7 @@ use prometheus_client::registry::{Metric, Registry};
 use super::headroom::HeadroomFigures;
 use super::pending_request::PendingStage;
 use crate::nats::wire;
+use crate::plain::plain;
 
 mod labels;
 mod spans;
@@ -280,10 +281,10 @@ impl Metrics {
     /// Returns the metrics of the decisions of `chain` that end with `outcome`.
     #[must_use]
     pub fn decisions(&self, chain: &str, outcome: &str) -> DecisionFigures {
-        let labels = DecisionLabels { chain: chain.to_owned(), outcome: outcome.to_owned() };
+        let labels = DecisionLabels { chain: plain(chain).into_owned(), outcome: outcome.to_owned() };
         DecisionFigures {
             count: self.decisions.get_or_create(&labels).clone(),
-            latency: self.latency.get_or_create(&ChainLabel { chain: chain.to_owned() }).clone(),
+            latency: self.latency.get_or_create(&ChainLabel { chain: plain(chain).into_owned() }).clone(),
         }
     }
 
@@ -305,13 +306,13 @@ impl Metrics {
 
     /// Counts a limit that `script` was convicted of.
     pub fn limit(&self, script: &str, limit: &str) {
-        let labels = LimitLabels { script: script.to_owned(), limit: limit.to_owned() };
+        let labels = LimitLabels { script: plain(script).into_owned(), limit: limit.to_owned() };
         self.limits.get_or_create(&labels).inc();
     }
 
     /// Counts a limit that `script` passed and may be innocent of.
     pub fn suspicion(&self, script: &str, limit: &str) {
-        let labels = LimitLabels { script: script.to_owned(), limit: limit.to_owned() };
+        let labels = LimitLabels { script: plain(script).into_owned(), limit: limit.to_owned() };
         self.suspicions.get_or_create(&labels).inc();
     }
 
@@ -327,7 +328,7 @@ impl Metrics {
 
     /// Counts an exit of the resident program of the step `script`.
     pub fn program_ended(&self, script: &str) {
-        self.program_ends.get_or_create(&ScriptLabel { script: script.to_owned() }).inc();
+        self.program_ends.get_or_create(&ScriptLabel { script: plain(script).into_owned() }).inc();
     }
 
     /// Sets the age of the view of the cluster, where the age is known.
@@ -369,12 +370,12 @@ impl Metrics {
 
     /// Sets whether `script` is in quarantine.
     pub fn quarantined(&self, script: &str, is: bool) {
-        self.quarantined.get_or_create(&ScriptLabel { script: script.to_owned() }).set(i64::from(is));
+        self.quarantined.get_or_create(&ScriptLabel { script: plain(script).into_owned() }).set(i64::from(is));
     }
 
     /// Takes out the figure of `script`, which no chain has any more.
     pub(super) fn forget_quarantine(&self, script: &str) {
-        self.quarantined.remove(&ScriptLabel { script: script.to_owned() });
+        self.quarantined.remove(&ScriptLabel { script: plain(script).into_owned() });
     }
 
     /// Returns the text that Prometheus scrapes.
@@ -390,7 +391,7 @@ impl Metrics {
 }
 
 fn compiled_labels(script: &str, cause: &str) -> CompiledLabels {
-    CompiledLabels { script: script.to_owned(), cause: cause.to_owned() }
+    CompiledLabels { script: plain(script).into_owned(), cause: plain(cause).into_owned() }
 }
 
 /// The buckets from 50 us to 3.3 s: a built-in over NATS at the one end, a script at the limit at the other.

@@ -35,6 +35,27 @@ impl Files for Disk {
     }
 }
 
+/// Opens the file at `path`, which must be a regular file: opening a named pipe would wait for a writer, and reading a
+/// device or a terminal for its end. What was opened is judged, so that a pipe that takes the file's place in between is
+/// found too.
+///
+/// # Errors
+/// The system's error, or what is there in place of a file.
+#[cfg(unix)]
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let kind = file.metadata()?.file_type();
+    let found = match kind {
+        _ if kind.is_file() => return Ok(file),
+        _ if kind.is_dir() => "a folder",
+        _ if kind.is_fifo() => "a named pipe",
+        _ => "a device",
+    };
+    Err(io::Error::other(format!("it is {found}, not a file")))
+}
+
 fn is_pipe(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
@@ -86,6 +107,22 @@ mod tests {
         assert_eq!(Disk.read(folder.path(), 3), Err(FileError::Directory));
         assert_eq!(Disk.read(&folder.path().join("none"), 3), Err(FileError::Missing));
         assert_eq!(Disk.read(&path.join("below"), 3), Err(FileError::Missing));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let told = |path: &Path| open_regular(path).unwrap_err().to_string();
+        assert_eq!(told(&pipe), "it is a named pipe, not a file");
+        assert_eq!(told(folder.path()), "it is a folder, not a file");
+        assert_eq!(told(Path::new("/dev/zero")), "it is a device, not a file");
+        assert!(told(&folder.path().join("none")).contains("No such file"));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "{}").unwrap();
+        assert_eq!(io::read_to_string(open_regular(&file).unwrap()).unwrap(), "{}");
     }
 
     #[cfg(unix)]

@@ -5,14 +5,19 @@
 //! node documents, which agents overwrite every few seconds.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::model::json::JsonError;
 use crate::model::report;
 use crate::nats::subjects::encode_key;
 
 use super::documents::{DocumentEdit, DocumentStore, EditRetry, StoreError, WriteOutcome, bounded_text, edit_document};
+use super::liveness::CheckIns;
 use super::mark::{CoolDown, MAX_MARK_BYTES, MOST_DOUBLED, Mark, MarkAuthor};
+use super::mirror::SharedMarks;
+
+/// The most nodes that do not report and have a mark: nodes may be accepted before their agents are started.
+pub const MAX_ABSENT_MARKS: usize = 10_000;
 
 /// Why a mark could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,9 @@ pub enum MarkError {
     /// The id is too short, too long, or has control characters: no node can have that id.
     #[error("a node id has 1 to {} bytes without control characters", report::MAX_ID_BYTES)]
     BadId,
+    /// As many nodes have marks that do not report as may have.
+    #[error("{MAX_ABSENT_MARKS} nodes that do not report are accepted or forgotten already, which is the most")]
+    Full,
     /// The stored text is no mark.
     #[error("the mark of node `{node}` cannot be read: {reason}")]
     Damaged {
@@ -179,6 +187,18 @@ impl MarkBook {
         let edited = edited.await.map_err(|reason| MarkError::Store { node: node.to_owned(), reason })?;
         Ok(Edited { mark: edited.value?, revision: edited.is_written.then_some(edited.revision) })
     }
+}
+
+/// Makes sure that one more mark may be kept, for `node`: nodes that report are bounded by themselves, and others by
+/// [`MAX_ABSENT_MARKS`].
+pub(super) fn admit(node: &str, marks: &SharedMarks, check_ins: &CheckIns) -> Result<(), MarkError> {
+    let marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+    let check_ins = check_ins.lock().unwrap_or_else(PoisonError::into_inner);
+    if marks.contains_key(node) || check_ins.contains_key(node) || marks.len() < MAX_ABSENT_MARKS {
+        return Ok(());
+    }
+    let absent = marks.keys().filter(|node| !check_ins.contains_key(*node)).count();
+    if absent < MAX_ABSENT_MARKS { Ok(()) } else { Err(MarkError::Full) }
 }
 
 fn damaged(node: &str, error: &JsonError) -> MarkError {

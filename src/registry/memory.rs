@@ -65,7 +65,7 @@ impl Registry {
         let facts = FactBook::new(Arc::new(MemoryStore::default()));
         let registry = Self::with(marks.clone(), claims, assignments, facts, journal.clone());
         let (events, receiver) = mpsc::unbounded_channel();
-        let mut mirror = registry.mirror(Liveness::new(LIMIT, RETENTION));
+        let mut mirror = registry.mirror(Liveness::new(LIMIT, RETENTION).sharing(Arc::clone(&registry.check_ins)));
         let now = Now { instant: Instant::now(), unix_ms: 0 };
         mirror.begin(Incarnation { nodes: "0".into(), marks: "0".into() }, now);
         mirror.complete(now);

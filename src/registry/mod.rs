@@ -260,6 +260,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::cordon`].
     pub async fn accept(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
+        marks::admit(node, &self.marks, &self.check_ins)?;
         let edited = self.book.accept(node, author.clone()).await?;
         Ok(self.noted(node, edited, NodeEvent::Accepted, author))
     }
@@ -269,6 +270,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::cordon`].
     pub async fn forget(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
+        marks::admit(node, &self.marks, &self.check_ins)?;
         let edited = self.book.forget(node, author.clone()).await?;
         Ok(self.noted(node, edited, NodeEvent::Forgotten, author))
     }

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use super::documents::DocumentStore;
 use super::journal::NodeEvent;
 use super::liveness::{LIMIT, RETENTION};
-use super::mark::MarkAuthor;
+use super::mark::{Mark, MarkAuthor};
+use super::marks::{MAX_ABSENT_MARKS, MarkError};
 use super::memory::MemoryRegistryHandle;
 use super::{Registry, RegistryEvent};
 use crate::model::{Change, Cluster};
@@ -392,4 +393,25 @@ async fn every_report_is_one_change() {
     handle.report("a", &document("a"));
     assert!(matches!(front.events.try_recv(), Ok(RegistryEvent::Change(Change::Report(_)))));
     assert!(front.events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn so_many_nodes_that_do_not_report_are_accepted() {
+    let (registry, mut handle, _front) = setup();
+    handle.report("here", &document("here"));
+    {
+        let mut marks = registry.marks.lock().unwrap();
+        for number in 0..MAX_ABSENT_MARKS {
+            marks.insert(format!("n{number}").into(), Mark { accepted: Some(author()), ..Mark::default() });
+        }
+    }
+    for refused in [registry.accept("new", author()).await, registry.forget("new", author()).await] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, MarkError::Full), "{error}");
+        assert!(error.to_string().starts_with("10000 nodes that do not report are accepted"), "{error}");
+    }
+    registry.accept("here", author()).await.unwrap();
+    registry.forget("n7", author()).await.unwrap();
+    registry.marks.lock().unwrap().remove("n7");
+    registry.accept("new", author()).await.unwrap();
 }

@@ -260,6 +260,7 @@ impl Executor {
                 Err(error) => {
                     let name = match error {
                         MarkError::BadId => FailureName::BadRequest,
+                        MarkError::Full => FailureName::Overloaded,
                         _ => FailureName::Internal,
                     };
                     Outgoing::failed(&incoming, &Failure::new(name, error.to_string()))

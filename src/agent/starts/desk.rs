@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::config::Namespace;
 use crate::model::json::{self, JsonLimits};
 use crate::model::report::MAX_ID_BYTES;
 use crate::nats::Bus;
@@ -54,8 +55,11 @@ impl StartDesk {
         Self { settings, node: node.to_owned(), memory: Mutex::default(), turns, started, stop }
     }
 
-    /// Answers the requests on `subject` until the stop, and then ends the starts that are under way.
-    pub(in crate::agent) async fn run(self, bus: Bus, subject: String) {
+    /// Answers the requests for starts on this node until the stop, and then ends the starts that are under way. A request
+    /// whose answer would go to a bucket or to an endpoint is not run: whoever asks may not write there, and the agent
+    /// may.
+    pub(in crate::agent) async fn run(self, bus: Bus, namespace: Namespace) {
+        let subject = namespace.node_start(&self.node);
         self.log(&subject);
         let (desk, client) = (Arc::new(self), bus.client().clone());
         let mut requests = match client.subscribe(subject.clone()).await {
@@ -69,6 +73,10 @@ impl StartDesk {
                 Some(_ended) = under_way.join_next() => {}
                 request = requests.next() => {
                     let Some(request) = request else { break };
+                    if request.reply.as_ref().is_some_and(|reply| !namespace.may_answer_to(reply)) {
+                        warn!("a request for a start was not run: its answer would go to no inbox");
+                        continue;
+                    }
                     let is_full = under_way.len() >= MAX_REQUESTS;
                     under_way.spawn(Arc::clone(&desk).answer(client.clone(), request, is_full));
                 }

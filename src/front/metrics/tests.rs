@@ -26,6 +26,21 @@ fn every_figure_has_a_name_of_the_service_and_a_line_of_help() {
 }
 
 #[test]
+fn labels_are_written_out() {
+    let metrics = Metrics::new();
+    metrics.headroom.groups([("a\u{1b}[31m\u{202e}\u{7}b", 3), ("ä b", 4)]);
+    metrics.headroom.facts([("f\u{9b}", [1, 0, 1])]);
+    metrics.limit("s\u{85}.js", "time");
+    let text = metrics.text();
+    assert!(text.chars().all(|character| character == '\n' || crate::plain::is_plain(character)), "{text:?}");
+    let group = r#"whither_group_left{group="a\\u{1b}[31m\\u{202e}\\u{7}b"}"#;
+    assert_eq!(figure(&metrics, group).as_deref(), Some("3"), "{text}");
+    assert_eq!(figure(&metrics, "whither_group_left{group=\"ä b\"}").as_deref(), Some("4"));
+    metrics.headroom.groups([]);
+    assert!(!metrics.text().contains("whither_group_left{"), "a group that is gone is gone under this name too");
+}
+
+#[test]
 fn names_are_not_said_twice() {
     let text = Metrics::new().text();
     let mut names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();

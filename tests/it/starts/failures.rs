@@ -1,6 +1,6 @@
 //! Programs and nodes that fail: each failure has its name, nothing is left behind, and another node is tried.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -22,6 +22,39 @@ async fn a_node_that_fails_is_passed_over_and_cools_down() {
     assert_eq!(site.node("n1").await["pending"], 0);
     let next = site.ask("bob").await.body;
     assert!(next["node"] == "n2" && next.get("tries").is_none(), "{next}");
+}
+
+/// Whoever may ask for a start may not write into the buckets, and the agent may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_answer_goes_to_no_inbox_is_not_run() {
+    let site = StartSite::start().await;
+    let _agent = site.agent("n1", SESSION).await;
+    let deadline_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64 + 60_000;
+    let order = |reservation: &str| {
+        let order = json!({
+            "reservation": reservation, "user": {"login": "ann"}, "login": "ann", "admin": false, "start": {},
+            "limit_ms": 30_000, "deadline_ms": deadline_ms,
+        });
+        order.to_string()
+    };
+    for (reservation, reply) in [("r-1", "$KV.whither_marks.n1"), ("r-2", "whither.node.n1.ping")] {
+        site.client.publish_with_reply("whither.node.n1.start", reply, order(reservation).into()).await.unwrap();
+    }
+    let answer = site.client.request("whither.node.n1.start", order("r-3").into()).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+    assert_eq!(answer["state"], "started", "{answer}");
+    // A start of the first two would be remembered, and be told here.
+    let recalled = async |reservation: &str| {
+        let mut recall: Value = serde_json::from_str(&order(reservation)).unwrap();
+        recall["recall"] = json!(true);
+        let reply = site.client.request("whither.node.n1.start", recall.to_string().into()).await.unwrap();
+        serde_json::from_slice::<Value>(&reply.payload).unwrap()["state"].clone()
+    };
+    assert_eq!((recalled("r-1").await, recalled("r-2").await), (json!("failed"), json!("failed")));
+    assert_eq!(site.read("started").trim(), "r-3");
+    let js = async_nats::jetstream::new(site.client.clone());
+    let marks = js.get_key_value("whither_marks").await.unwrap();
+    assert!(marks.get("n1").await.unwrap().is_none(), "the agent wrote nothing there");
 }
 
 #[tokio::test(flavor = "multi_thread")]
