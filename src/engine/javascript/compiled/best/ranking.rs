@@ -164,7 +164,9 @@ impl Ranking {
         let (mut listed, mut next) = (vec![false; self.slots.len()], 0);
         for candidate in list {
             let Some(place) = self.places.find(candidate.slot).filter(|place| *place >= next) else { return false };
-            listed.get_mut(place).map(|is_listed| *is_listed = true);
+            if let Some(is_listed) = listed.get_mut(place) {
+                *is_listed = true;
+            }
             next = place + 1;
         }
         let both = (0..).zip(self.listed.iter().zip(&listed));
