@@ -4,6 +4,7 @@
 //! affordable (docs/src/internals/facts.md: a new source leaks 3.5 kB). A source cannot break out of the wrapper,
 //! because the source was parsed separately before; a rewritten source is parsed again.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::script::{CoveragePoint, PerNode, ScriptShape, SourceText};
 
 use super::analysis::edits::{Edit, Moves, Place, apply, offsets};
 use super::analysis::lengths::computed;
+use super::analysis::method_calls::MethodCalls;
 use super::analysis::source::{EntryPoint, JavaScriptSource};
 use super::analysis::tree;
 use super::counting::{self, Counted};
@@ -31,6 +33,8 @@ pub(super) struct Wrapper {
     moves: Moves,
     /// What counters moved after that.
     counted: Moves,
+    /// The method calls of the text, once an error asked for them; absent within where they cannot be read.
+    method_calls: OnceCell<Option<MethodCalls>>,
 }
 
 impl Wrapper {
@@ -59,6 +63,7 @@ impl Wrapper {
             text,
             moves,
             counted: Moves::default(),
+            method_calls: OnceCell::new(),
         }
     }
 
@@ -86,6 +91,12 @@ impl Wrapper {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the method calls of the text, by their places in the text.
+    pub(super) fn method_calls(&self) -> Option<&MethodCalls> {
+        let read = || tree::parse(&self.text).ok().map(|tree| MethodCalls::of(&tree));
+        self.method_calls.get_or_init(read).as_ref()
     }
 
     /// Returns the source's line before `place`, and the line from `place` on.

@@ -49,9 +49,12 @@ fn places_are_the_sources_own_after_a_length() {
         ("input => { let a = []; throw ^'x'; a.length = 1 }", "x"),
         ("input => { var a = []; a.length = 1; return a.b.^c }", "cannot use `c` of undefined or null"),
         ("input => { var a = []; a.length = 1; a.b^() }", "`a.b` is not a function"),
-        ("input => { var a; ^a.length = 1 }", "of undefined or null"),
-        ("input => { var a; ^a.length = 1; a.length = 2 }", "of undefined or null"),
-        ("input => { var a; ^a.length++ }", "of undefined or null"),
+        ("input => { var a; a.^length = 1 }", "cannot use `length` of undefined or null: `a` is not there"),
+        (
+            "input => { var a; a.^length = 1; a.length = 2 }",
+            "cannot use `length` of undefined or null: `a` is not there",
+        ),
+        ("input => { var a; a.^length++ }", "cannot use `length` of undefined or null: `a` is not there"),
         ("input => { ^[].length = -1 }", ""),
     ] {
         let (text, before) = (marked.replace('^', ""), marked.split('^').next().unwrap_or_default());
