@@ -129,15 +129,17 @@ fn naming(text: &str, place: Place, name: &str) -> Option<Edit> {
     Some(Edit { start, replaced: 0, text: format!("var {name}="), moves: Some(place) })
 }
 
-/// Returns the source with the function's name, and with assignments to a length in the computed form.
+/// Returns the source with the function's name, with assignments to a length in the computed form, and with the keys
+/// taken that belong to no rest.
 fn edited(own: &str, named: Option<Edit>, reading: &JavaScriptSource) -> (String, Moves) {
+    let sure = || named.iter().cloned().chain(reading.split_keys.taken(own));
     let lengths = computed(own, &reading.length_writes);
     if !lengths.is_empty() {
-        let (text, moves) = apply(own, named.iter().cloned().chain(lengths).collect());
+        let (text, moves) = apply(own, sure().chain(lengths).collect());
         // `let.length = 1` is a program, and `let['length'] = 1` is none.
         if tree::parse(&text).is_ok() {
             return (text, moves);
         }
     }
-    apply(own, named.into_iter().collect())
+    apply(own, sure().collect())
 }

@@ -13,6 +13,7 @@ pub(super) mod global_use;
 pub(super) mod lengths;
 pub(super) mod method_calls;
 pub(super) mod reads;
+pub(super) mod rests;
 pub(super) mod scan;
 pub(super) mod source;
 mod stateless;
