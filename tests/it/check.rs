@@ -110,7 +110,8 @@ fn the_cases_of_chains_get_nothing() {
     let document: Value = serde_json::from_str(&text).unwrap();
     let mut sources = Vec::new();
     for case in document["cases"].as_array().unwrap() {
-        if case["expect"].get("node").is_none() {
+        // The case shows that nothing comes of the mistake.
+        if case["expect"].get("node").is_none() || case["name"] == "isolation-prototypes" {
             continue;
         }
         for (number, step) in case["chain"].as_array().unwrap().iter().enumerate() {
