@@ -64,6 +64,7 @@ codes! {
     NotKept "W027" "a function whose results cannot be kept";
     MetadataAdded "W028" "metadata added to a number";
     RuleField "W029" "a home rule for a field that looks misspelt";
+    BuiltInExtended "W030" "a member given to a built-in object";
 }
 
 impl Code {

@@ -26,7 +26,16 @@ pub fn document(files: &[CheckedFile]) -> Value {
 
 fn tier(file: &str, tier: &FunctionTier) -> Value {
     let name = if tier.interpreted.is_none() { "compiled" } else { "interpreted" };
-    json!({"file": file, "function": tier.function, "tier": name, "because": tier.interpreted, "indexed": tier.is_indexed})
+    let (line, column) = tier.place().unzip();
+    json!({
+        "file": file,
+        "function": tier.function,
+        "tier": name,
+        "because": tier.interpreted,
+        "line": line,
+        "column": column,
+        "indexed": tier.is_indexed,
+    })
 }
 
 fn finding(file: &CheckedFile, finding: &Finding) -> Value {

@@ -208,6 +208,14 @@ const RULE_FIELD: CodePage = toml(
     "[[rule]]\nemial = '.*@north\\.example'\npool = [\"north-*\"]",
     "[[rule]]\nemail = '.*@north\\.example'\npool = [\"north-*\"]",
 );
+const BUILT_IN_EXTENDED: CodePage = js(
+    "Built-in objects and their prototypes are frozen, so that no script changes them for another one. The assignment \
+     is lost without a word, or an error under `'use strict'`, and a call of the member is an error. A function does \
+     the same. Members that the engine has already, as libraries put them in for old engines, are no finding.",
+    "Array.prototype.first = function () { return this[0] }\nfunction balance(input) {\n  \
+     return input.nodes.first().id\n}",
+    "function first(list) { return list[0] }\nfunction balance(input) {\n  return first(input.nodes).id\n}",
+);
 
 /// Returns the page of `code`.
 pub(super) const fn of(code: Code) -> &'static CodePage {
@@ -244,5 +252,6 @@ pub(super) const fn of(code: Code) -> &'static CodePage {
         Code::NotKept => &NOT_KEPT,
         Code::MetadataAdded => &METADATA_ADDED,
         Code::RuleField => &RULE_FIELD,
+        Code::BuiltInExtended => &BUILT_IN_EXTENDED,
     }
 }

@@ -59,8 +59,8 @@ pub struct CheckArgs {
     /// Print the findings as SARIF 2.1.0
     #[arg(long)]
     sarif: bool,
-    /// Say of each function of a script whether it is compiled, and what keeps it out
-    #[arg(long, conflicts_with_all = ["json", "sarif"])]
+    /// Say of each function of a script whether it is compiled, and what keeps it out; `--json` has it always
+    #[arg(long, conflicts_with = "sarif")]
     tiers: bool,
     /// Look whether ids that are written into scripts are those of nodes in this list
     #[arg(long, value_name = "FILE")]

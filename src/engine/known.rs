@@ -22,6 +22,9 @@ const WAYS: [&str; 18] = [
     "servers",
 ];
 
+/// The objects of a node in which there is what an administrator put there, under any name.
+const FREE: [&str; 3] = ["metadata", "staticData", "metrics"];
+
 /// Returns words for the end of an error about a member that is read behind `before`, the line up to the member's name:
 /// which object is not there, and which was probably meant. Empty where the object is no plain path.
 pub(super) fn missing(before: &str) -> String {
@@ -48,6 +51,9 @@ fn is_in_name(c: char) -> bool {
 /// `node.staticData`.
 fn meant(path: &str) -> Option<String> {
     let (variable, way) = path.split_once('.')?;
+    if FREE.iter().any(|free| way.strip_prefix(free).is_some_and(|rest| rest.starts_with('.'))) {
+        return None;
+    }
     let last = |way: &str| way.rsplit('.').next().unwrap_or_default().to_lowercase();
     let word = Some(last(way)).filter(|word| word.len() <= 64)?;
     let near = |known: &&&str| {
@@ -89,6 +95,7 @@ mod tests {
             ("input.usergroup", Some("input.userGroups")),
             ("input.node", Some("input.nodes")),
             ("node.metadata", None),
+            ("node.staticData.users", None),
             ("x", None),
             ("input.nothing", None),
         ] {

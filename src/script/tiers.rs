@@ -22,6 +22,17 @@ pub struct FunctionTier {
     pub is_indexed: bool,
 }
 
+impl FunctionTier {
+    /// Returns the line and column of the construct that keeps the function out of compiled code, both from 1.
+    #[must_use]
+    pub fn place(&self) -> Option<(u32, u32)> {
+        // The words end with the place, for people.
+        let (_, place) = self.interpreted.as_deref()?.rsplit_once(" at ")?;
+        let (line, column) = place.split_once(':')?;
+        Some((line.parse().ok()?, column.parse().ok()?))
+    }
+}
+
 impl fmt::Display for FunctionTier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.interpreted {

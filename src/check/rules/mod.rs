@@ -1,6 +1,7 @@
 //! The rules, a file for each group of them. A rule looks at a kind of place in the last walk of `flow`, or at the
 //! whole record of that walk.
 
+mod built_ins;
 mod comparisons;
 mod conditions;
 mod fields;
@@ -30,6 +31,7 @@ pub(in crate::check) fn findings(
     purity::undeclared(&mut flow, loaded);
     purity::promised(&mut flow);
     lasting::meant_to_last(&mut flow);
+    built_ins::extended(&mut flow);
     not_kept(&mut flow, loaded);
     let seen = flow.seen.take().unwrap_or_default();
     (seen.findings, seen.ids)

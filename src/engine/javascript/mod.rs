@@ -19,6 +19,7 @@ mod counter;
 mod counting;
 mod dates;
 mod dice;
+mod engine_trace;
 mod fault;
 mod globals;
 mod guards;
@@ -37,6 +38,7 @@ mod program;
 mod run;
 mod shims;
 mod sort;
+mod tail;
 mod thrown;
 #[cfg(feature = "wasm")]
 mod tiered_run;

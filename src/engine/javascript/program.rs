@@ -41,6 +41,9 @@ use super::tools::ObjectOwner;
 use super::wrapper::Wrapper;
 use super::{counter, thrown};
 
+/// The words for a pattern that the engine would carry out wrongly, and that no edit puts right.
+const SPLIT_COMPUTED: &str = "the engine cannot leave this computed key out of the rest of its pattern: take the member \
+    out in a statement of its own";
 /// The number of undeclared names in remarks.
 const MAX_REMARKS: usize = 10;
 
@@ -165,6 +168,10 @@ impl JavaScript {
         check_depth(source, limits.source_depth)?;
         let parsed = source::parsed(source)?;
         let reading = source::read_tree(&parsed.tree, &parsed.moves, parsed.declared)?;
+        if let Some((line, column)) = reading.split_keys.refused {
+            let position = Some(Position { file: Arc::clone(&source.file), line, column });
+            return Err(LoadError { message: SPLIT_COMPUTED.to_owned(), position });
+        }
         let mut wrapper = Wrapper::new(source, &reading);
         let counter = self.0.coverage.borrow().as_ref().and_then(|coverage| {
             let points = wrapper.count()?;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use boa_engine::builtins::error::Error;
-use boa_engine::error::{EngineError, JsNativeError, RuntimeLimitError};
+use boa_engine::error::{EngineError, RuntimeLimitError};
 use boa_engine::object::JsObject;
 use boa_engine::{Context, JsError, JsString, JsValue, js_string};
 
@@ -14,7 +14,9 @@ use crate::script::ScriptError;
 
 use super::analysis::survey::Survey;
 use super::console::shown;
+use super::engine_trace::FailedAt;
 use super::fault::CallFault;
+use super::tail::Tail;
 use super::tools::ContextTools;
 use super::wrapper::Wrapper;
 
@@ -52,6 +54,12 @@ const ELSEWHERE: [&str; 31] = [
     "Blob",
     "WebAssembly",
 ];
+/// Boa's words where a member of `undefined` or `null` is looked up.
+const NO_OBJECT: &str = "cannot convert 'null' or 'undefined' to object";
+/// Boa's words where a value is called that is no function.
+const NO_FUNCTION: &str = "not a callable function";
+/// Boa's words that leave out a name.
+const ENGINES_WORDS: [&str; 2] = [NO_OBJECT, NO_FUNCTION];
 /// The length of an error's text that is kept to look for the place, in bytes.
 const MAX_TRACE_BYTES: usize = 16 * 1024;
 
@@ -94,14 +102,28 @@ impl ThrownReader<'_> {
             return (name, message, self.position(error, None));
         }
         if let Some(native) = error.as_native() {
-            let position = self.position(error, None);
-            let message = self.engines_words(native, position.as_ref());
+            let (message, position) = self.engines(error, native.message());
             return (native.kind().to_string(), message, position);
         }
         let value = error.as_opaque().cloned().unwrap_or_default();
-        let class = value.as_object().and_then(|object| self.class_name(&object));
+        let object = value.as_object();
+        let class = object.as_ref().and_then(|object| self.class_name(object));
         let (name, message) = self.words(&value);
+        // The engine's own errors come as objects out of a loop, a `try` or a promise.
+        if object.is_some_and(|object| object.is::<Error>()) && ENGINES_WORDS.contains(&message.as_str()) {
+            let (message, position) = self.engines(error, &message);
+            return (name, message, position);
+        }
         (name, message, self.position(error, class.as_deref()))
+    }
+
+    /// Returns the words and the place of an `error` of the engine, which the engine calls `message`.
+    fn engines(&self, error: &JsError, message: &str) -> (String, Option<Position>) {
+        let mut position = self.position(error, None);
+        if message == NO_OBJECT {
+            position = self.member(error, position.as_ref()).or(position);
+        }
+        (self.engines_words(message, position.as_ref()), position)
     }
 
     /// Returns the name and message of any thrown value.
@@ -138,18 +160,17 @@ impl ThrownReader<'_> {
     }
 
     /// Returns the engine's message, with the name that the most common messages leave out.
-    fn engines_words(&self, error: &JsNativeError, position: Option<&Position>) -> String {
-        let message = error.message();
+    fn engines_words(&self, message: &str, position: Option<&Position>) -> String {
         let around = position.and_then(|place| self.wrapper.around(place));
         match message {
-            "cannot convert 'null' or 'undefined' to object" => {
+            NO_OBJECT => {
                 let what = match around.and_then(member) {
                     Some(name) => format!("cannot use `{name}` of undefined or null"),
                     None => "cannot use a property of undefined or null".to_owned(),
                 };
                 format!("{what}{}", around.map(|(before, _)| missing(before)).unwrap_or_default())
             }
-            "not a callable function" => match around.and_then(|(before, _)| word_before(before)) {
+            NO_FUNCTION => match around.and_then(|(before, _)| word_before(before)) {
                 Some(name) => format!("`{name}` is not a function"),
                 None => "what is called here is not a function".to_owned(),
             },
@@ -157,13 +178,25 @@ impl ThrownReader<'_> {
         }
     }
 
+    /// Returns the place of the member whose look-up is the `error`, which Boa reports at `told`; absent where Boa's
+    /// place is the member's own.
+    fn member(&self, error: &JsError, told: Option<&Position>) -> Option<Position> {
+        let failed = FailedAt::of(error)?;
+        let own = |(line, column)| self.wrapper.own_position(line, column);
+        // The innermost function may be one of ours.
+        if own(failed.reported).as_ref() != told {
+            return None;
+        }
+        own(self.wrapper.method_calls()?.member(failed.reported, (failed.before, failed.next))?)
+    }
+
     /// Returns the innermost place in the script's own source, outside of the constructor `class`. Boa reports the
     /// place in the error's text alone.
     fn position(&self, error: &JsError, class: Option<&str>) -> Option<Position> {
-        let mut trace = Tail(String::new());
+        let mut trace = Tail::new(MAX_TRACE_BYTES);
         let _ = write!(trace, "{error}");
         let mark = format!("({}:", self.wrapper.file());
-        let frames = trace.0.lines().filter_map(|line| line.trim_start().strip_prefix("at "));
+        let frames = trace.as_str().lines().filter_map(|line| line.trim_start().strip_prefix("at "));
         let is_constructor = |line: &&str| class.is_some_and(|class| line.split(" (").next() == Some(class));
         frames.skip_while(is_constructor).find_map(|line| {
             let (_, place) = line.rsplit_once(&mark)?;
@@ -231,18 +264,4 @@ fn word_before(text: &str) -> Option<&str> {
 
 fn is_in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '$'
-}
-
-/// The end of a text that may be long.
-struct Tail(String);
-
-impl Write for Tail {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.push_str(text);
-        if self.0.len() > 2 * MAX_TRACE_BYTES {
-            let start = self.0.ceil_char_boundary(self.0.len() - MAX_TRACE_BYTES);
-            self.0.drain(..start);
-        }
-        Ok(())
-    }
 }

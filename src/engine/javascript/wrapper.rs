@@ -4,6 +4,7 @@
 //! affordable (docs/src/internals/facts.md: a new source leaks 3.5 kB). A source cannot break out of the wrapper,
 //! because the source was parsed separately before; a rewritten source is parsed again.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::script::{CoveragePoint, PerNode, ScriptShape, SourceText};
 
 use super::analysis::edits::{Edit, Moves, Place, apply, offsets};
 use super::analysis::lengths::computed;
+use super::analysis::method_calls::MethodCalls;
 use super::analysis::source::{EntryPoint, JavaScriptSource};
 use super::analysis::tree;
 use super::counting::{self, Counted};
@@ -31,6 +33,8 @@ pub(super) struct Wrapper {
     moves: Moves,
     /// What counters moved after that.
     counted: Moves,
+    /// The method calls of the text, once an error asked for them; absent within where they cannot be read.
+    method_calls: OnceCell<Option<MethodCalls>>,
 }
 
 impl Wrapper {
@@ -59,6 +63,7 @@ impl Wrapper {
             text,
             moves,
             counted: Moves::default(),
+            method_calls: OnceCell::new(),
         }
     }
 
@@ -86,6 +91,12 @@ impl Wrapper {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the method calls of the text, by their places in the text.
+    pub(super) fn method_calls(&self) -> Option<&MethodCalls> {
+        let read = || tree::parse(&self.text).ok().map(|tree| MethodCalls::of(&tree));
+        self.method_calls.get_or_init(read).as_ref()
     }
 
     /// Returns the source's line before `place`, and the line from `place` on.
@@ -118,15 +129,17 @@ fn naming(text: &str, place: Place, name: &str) -> Option<Edit> {
     Some(Edit { start, replaced: 0, text: format!("var {name}="), moves: Some(place) })
 }
 
-/// Returns the source with the function's name, and with assignments to a length in the computed form.
+/// Returns the source with the function's name, with assignments to a length in the computed form, and with the keys
+/// taken that belong to no rest.
 fn edited(own: &str, named: Option<Edit>, reading: &JavaScriptSource) -> (String, Moves) {
+    let sure = || named.iter().cloned().chain(reading.split_keys.taken(own));
     let lengths = computed(own, &reading.length_writes);
     if !lengths.is_empty() {
-        let (text, moves) = apply(own, named.iter().cloned().chain(lengths).collect());
+        let (text, moves) = apply(own, sure().chain(lengths).collect());
         // `let.length = 1` is a program, and `let['length'] = 1` is none.
         if tree::parse(&text).is_ok() {
             return (text, moves);
         }
     }
-    apply(own, named.into_iter().collect())
+    apply(own, sure().collect())
 }

@@ -71,6 +71,74 @@ fn the_commonest_slips_are_named() {
         ("i => { var s = i.servers; s.first ( 1 ) }", "`s.first` is not a function"),
         ("i => (1, i)()", "what is called here is not a function"),
         ("i => ('ä' + undefined())", "`undefined` is not a function"),
+        ("i => { for (const n of i.nodes) n.first(1) }", "`n.first` is not a function"),
+    ] {
+        assert_eq!(stand.thrown(text).1, message, "{text}");
+    }
+}
+
+#[test]
+fn a_method_of_nothing_is_told_with_its_name_where_it_stands() {
+    let stand = Stand::new();
+    for (text, member, missing, place) in [
+        (
+            "function(input) {\n  var app = input.data.app;\n  if (app.toLowerCase() === 'matlab')\n    return 'a';\n}",
+            "toLowerCase",
+            "app",
+            (3, 11),
+        ),
+        (
+            "function(input) {\n  var list = [];\n  for (var s of input.servers) {\n    \
+             if (s.staticData.users.indexOf('x') >= 0)\n      list.push(s);\n  }\n  return list;\n}",
+            "indexOf",
+            "s.staticData.users",
+            (4, 28),
+        ),
+        (
+            "function(input) {\n  return input.servers.filter(function (s) {\n    var a = [1].map(String);\n\n    \
+             return s.staticData.users.indexOf(a.join(input.user.login)) >= 0;\n  });\n}",
+            "indexOf",
+            "s.staticData.users",
+            (5, 31),
+        ),
+        ("i => i.nodes.filter(n => n.metadata.tags.split(',').length > 1)", "split", "n.metadata.tags", (1, 42)),
+        ("i => i.nodes.filter(n => n.metadata.tags.split(','))", "split", "n.metadata.tags", (1, 42)),
+        ("i => { throw i.a.b().c(i.d) }", "b", "i.a", (1, 18)),
+        ("i => { i.nodes.map(n => n.id).join(i.a.b(i.nodes.map(n => n))) }", "b", "i.a", (1, 40)),
+        ("i => { const a = i.a; String(i.user.login.trim(), a.b(...i.nodes)); a.c() }", "b", "a", (1, 53)),
+        (
+            "i => { const a = i.a; return i.nodes.map(() => 1).length + a.b((i.x = i.nodes.map(String))) }",
+            "b",
+            "a",
+            (1, 62),
+        ),
+        ("i => { let t; t = i.a.b(t = 1, i.c()); i.c() }", "b", "i.a", (1, 23)),
+        ("i => { let t; t = i.nodes.map(n => n); t = i.a.b(i.nodes.at(0).id) }", "b", "i.a", (1, 48)),
+        ("i => { i.user.login.trim(); i.a.b = i.user.login.trim(); i.c() }", "b", "i.a", (1, 33)),
+        ("i => { i.user.login.trim(); i.a.b++; i.c() }", "b", "i.a", (1, 33)),
+        ("i => { i.user.login.trim(); delete i.a.b; i.c() }", "b", "i.a", (1, 40)),
+        ("/* ü */ i => { i.user.login.trim(); `ä${i.a.b()}${i.c()}` }", "b", "i.a", (1, 45)),
+        ("i => { try { i.user.login.trim(); i.a.b() } finally { i.c } }", "b", "i.a", (1, 39)),
+        ("async i => { i.user.login.trim(); i.a.b() }", "b", "i.a", (1, 39)),
+        ("i => { for (const n of i.nodes.map(n => n)) { if (!i.a.b(n)) i.c(n) } }", "b", "i.a", (1, 56)),
+    ] {
+        let (name, message, found) = stand.thrown(text);
+        let expected = format!("cannot use `{member}` of undefined or null: `{missing}` is not there");
+        assert_eq!((name.as_str(), message.as_str()), ("TypeError", expected.as_str()), "{text}: {found:?}");
+        assert_eq!(found, Some(place), "{text}");
+    }
+}
+
+#[test]
+fn a_method_of_nothing_that_may_be_one_of_several_is_not_guessed() {
+    let stand = Stand::new();
+    for (text, message) in [
+        ("i => { i.nodes?.[0].a.b(); i.c() }", "cannot use a property of undefined or null"),
+        ("i => { return Object.keys(i.a) }", "cannot use a property of undefined or null"),
+        ("i => Object.keys(i.a)", "cannot use a property of undefined or null"),
+        ("i => { throw Object.keys(i.a) }", "cannot use a property of undefined or null"),
+        ("i => i.nodes.find(n => n.id === 'z').id", "cannot use `id` of undefined or null"),
+        ("i => { throw i.nodes.find(n => n.id === 'z').id }", "cannot use `id` of undefined or null"),
     ] {
         assert_eq!(stand.thrown(text).1, message, "{text}");
     }

@@ -49,9 +49,12 @@ fn places_are_the_sources_own_after_a_length() {
         ("input => { let a = []; throw ^'x'; a.length = 1 }", "x"),
         ("input => { var a = []; a.length = 1; return a.b.^c }", "cannot use `c` of undefined or null"),
         ("input => { var a = []; a.length = 1; a.b^() }", "`a.b` is not a function"),
-        ("input => { var a; ^a.length = 1 }", "of undefined or null"),
-        ("input => { var a; ^a.length = 1; a.length = 2 }", "of undefined or null"),
-        ("input => { var a; ^a.length++ }", "of undefined or null"),
+        ("input => { var a; a.^length = 1 }", "cannot use `length` of undefined or null: `a` is not there"),
+        (
+            "input => { var a; a.^length = 1; a.length = 2 }",
+            "cannot use `length` of undefined or null: `a` is not there",
+        ),
+        ("input => { var a; a.^length++ }", "cannot use `length` of undefined or null: `a` is not there"),
         ("input => { ^[].length = -1 }", ""),
     ] {
         let (text, before) = (marked.replace('^', ""), marked.split('^').next().unwrap_or_default());
@@ -74,4 +77,40 @@ fn what_cannot_be_rewritten_still_runs() {
         assert!(matches!(&said, Ok(ReturnedValue::Id(id)) if id == "b"), "{said:?}");
     }
     assert!(matches!(stand.returned("input => { throw input.x.length = 1 }"), Err(ScriptError::Thrown(..))));
+}
+
+/// Boa keeps in a rest what a pattern took apart.
+#[test]
+fn a_rest_has_no_key_that_was_taken_apart() {
+    let stand = Stand::new();
+    for (taken, expected) in [
+        ("const { b: { c }, ...o } = { b: { c: 1 }, d: 2 }; return JSON.stringify(o)", "{\"d\":2}"),
+        (
+            "var { a, b: [e], 'f-g': { h } = {}, ...o } = { a: 0, b: [1], d: 2 }; return JSON.stringify([a, e, h, o])",
+            "[0,1,null,{\"d\":2}]",
+        ),
+        ("let c, o; ({ b: { c }, ...o } = { b: { c: 1 }, d: 2 }); return JSON.stringify([c, o])", "[1,{\"d\":2}]"),
+        (
+            "'use strict'; let c, o = {}; ({ b: { c }, ...o.p } = { b: { c: 1 }, d: 2 }); return JSON.stringify(o)",
+            "{\"p\":{\"d\":2}}",
+        ),
+        (
+            "return (({ b: { c: { e }, ...p }, ...o }) => JSON.stringify([e, p, o]))({ b: { c: { e: 1 }, f: 3 }, d: 2 })",
+            "[1,{\"f\":3},{\"d\":2}]",
+        ),
+        (
+            "const k = 'b'; for (const { [k]: { c }, ...o } of [{ b: { c: 1 }, d: 2 }]) return JSON.stringify(o)",
+            "{\"d\":2}",
+        ),
+        ("const { nodeData: { health }, ...rest } = input.nodes[0]; return String('nodeData' in rest)", "false"),
+    ] {
+        for form in ["function(input) { BODY }", "input => { BODY }", "function balance(input) {\n BODY }"] {
+            assert_eq!(stand.id(&form.replace("BODY", taken)), expected, "{taken}");
+        }
+    }
+    let refused = stand.try_load("input => {\n const { [input.key()]: { c }, ...o } = {} }").map(|_| ());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.starts_with("step0.js:2:11: the engine cannot leave this computed key out"), "{refused}");
+    let thrown = stand.thrown("input => { const { b: { c }, ...o } = { b: 1 }; throw 'x' }");
+    assert_eq!(thrown.2, Some((1, 55)), "{thrown:?}");
 }

@@ -4,14 +4,16 @@
 //! `tree` stand the single analyses: the parts of a node that a function reads (`reads`), the paths into the request
 //! (`depends`), writes to nodes (`writes`), to globals (`global_use`) and to lengths (`lengths`), and whether the top
 //! level keeps state (`stateless`). `source` calls all of them. `scan` checks the text before any parser reads the
-//! text. Nothing here runs a script.
+//! text. `method_calls` is read where an error asks for it. Nothing here runs a script.
 
 mod definitions;
 pub(super) mod depends;
 pub(super) mod edits;
 pub(super) mod global_use;
 pub(super) mod lengths;
+pub(super) mod method_calls;
 pub(super) mod reads;
+pub(super) mod rests;
 pub(super) mod scan;
 pub(super) mod source;
 mod stateless;

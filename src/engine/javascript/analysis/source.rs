@@ -21,6 +21,7 @@ use super::depends::Depends;
 use super::edits::{Edit, Moves, Place, apply, offsets};
 use super::lengths::{LengthWrite, length_writes};
 use super::reads::{FunctionReads, reads};
+use super::rests::{SplitKeys, split_keys};
 use super::stateless::is_stateless;
 use super::survey::{Survey, survey};
 use super::tree::{FunctionSyntax, Tree, function, named, parse};
@@ -44,6 +45,8 @@ pub(in crate::engine::javascript) struct JavaScriptSource {
     pub(in crate::engine::javascript) is_stateless: bool,
     /// The assignments to a length.
     pub(in crate::engine::javascript) length_writes: BTreeSet<LengthWrite>,
+    /// The keys that patterns take apart beside a rest.
+    pub(in crate::engine::javascript) split_keys: SplitKeys,
 }
 
 /// The place of the functions of a source.
@@ -158,8 +161,8 @@ pub(in crate::engine::javascript) fn read_tree(
     let survey = survey(tree, moves);
     let (reads, depends) = (reads(tree, &survey.globals), Depends::of(tree, shape, &survey.globals));
     let is_stateless = matches!(shape, ScriptShape::PerNode(_)) && is_stateless(tree, &survey.globals);
-    let length_writes = length_writes(tree, moves);
-    Ok(JavaScriptSource { shape, entry, survey, reads, depends, is_stateless, length_writes })
+    let (length_writes, split_keys) = (length_writes(tree, moves), split_keys(tree, moves));
+    Ok(JavaScriptSource { shape, entry, survey, reads, depends, is_stateless, length_writes, split_keys })
 }
 
 impl TopLevelFunctions {

@@ -1,0 +1,32 @@
+//! The end of a text that may be long.
+
+use std::fmt::Write;
+
+/// A text that forgets its beginning.
+pub(super) struct Tail {
+    text: String,
+    /// The bytes of the end that are kept at least.
+    kept: usize,
+}
+
+impl Tail {
+    /// Returns an empty text that keeps at least the last `kept` bytes.
+    pub(super) fn new(kept: usize) -> Self {
+        Self { text: String::new(), kept }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Write for Tail {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.text.push_str(text);
+        if self.text.len() > 2 * self.kept {
+            let start = self.text.ceil_char_boundary(self.text.len() - self.kept);
+            self.text.drain(..start);
+        }
+        Ok(())
+    }
+}
