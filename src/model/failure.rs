@@ -117,7 +117,9 @@ impl FailureName {
             Self::FactExhausted => {
                 "the request needs more of a countable fact than is free; the message has the figures"
             }
-            Self::Overloaded => "a queue is full, or the request's time was over before its turn came: ask again",
+            Self::Overloaded => {
+                "a queue or another bound is full, which the message names, or the request's time was over before its turn came: ask again"
+            }
             Self::Cancelled => "the requester called the request off",
             Self::Internal => "a fault of the service itself, or of the machine under it",
         }
