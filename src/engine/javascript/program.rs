@@ -42,7 +42,7 @@ use super::wrapper::Wrapper;
 use super::{counter, thrown};
 
 /// The words for a pattern that the engine would carry out wrongly, and that no edit puts right.
-const SPLIT_COMPUTED: &str = "the engine cannot leave this computed key out of the rest of its pattern: take the member \
+const SPLIT_COMPUTED: &str = "the engine cannot leave a computed key out of the rest of this pattern: take the member \
     out in a statement of its own";
 /// The number of undeclared names in remarks.
 const MAX_REMARKS: usize = 10;

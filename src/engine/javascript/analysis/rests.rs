@@ -38,7 +38,7 @@ pub(in crate::engine::javascript) struct SplitKey {
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::engine::javascript) struct SplitKeys {
     keys: BTreeSet<SplitKey>,
-    /// The first key that cannot be read twice.
+    /// The first pattern with a key that cannot be read twice.
     pub(in crate::engine::javascript) refused: Option<Place>,
 }
 
@@ -62,10 +62,9 @@ impl SplitKeys {
             let written = text.get(start..end)?;
             // A member of a list that nobody has needs no declaration.
             let target = if key.is_assigned { "[].x".to_owned() } else { format!("{name}{number}") };
-            let (start, text) = match key.is_computed {
-                true => (start, format!("{written}]:{target},[")),
-                false => (start, format!("{written}:{target},")),
-            };
+            // Boa takes a number for a computed key, also without brackets.
+            let is_bracketed = key.is_computed && text.get(end..)?.trim_start().starts_with(']');
+            let text = if is_bracketed { format!("{written}]:{target},[") } else { format!("{written}:{target},") };
             Some(Edit { start, replaced: 0, text, moves: Some(key.start) })
         });
         edits.collect()
@@ -85,7 +84,12 @@ impl Rests<'_> {
         (at.line_number(), self.moves.back(at.line_number(), at.column_number()))
     }
 
-    fn note(&mut self, name: &PropertyName) {
+    fn refuse(&mut self, pattern: &ObjectPattern) {
+        let start = self.place(pattern.span().start());
+        self.found.refused.get_or_insert(start);
+    }
+
+    fn note(&mut self, name: &PropertyName, pattern: &ObjectPattern) {
         let (span, is_computed) = match name {
             PropertyName::Literal(name) => (name.span(), false),
             PropertyName::Computed(expression) => (expression.span(), true),
@@ -96,9 +100,7 @@ impl Rests<'_> {
                 let is_assigned = self.is_assigned;
                 self.found.keys.insert(SplitKey { start, end, is_computed, is_assigned });
             }
-            PropertyName::Computed(_) => {
-                self.found.refused.get_or_insert(start);
-            }
+            PropertyName::Computed(_) => self.refuse(pattern),
         }
     }
 
@@ -122,15 +124,14 @@ impl<'ast> Visitor<'ast> for Rests<'_> {
         for element in node.bindings().iter().filter(|_| is_rest) {
             match element {
                 // Boa leaves no computed key at all out of a rest that is put into a member.
-                ObjectPatternElement::Pattern { name: PropertyName::Computed(key), .. }
-                | ObjectPatternElement::SingleName { name: PropertyName::Computed(key), .. }
-                | ObjectPatternElement::AssignmentPropertyAccess { name: PropertyName::Computed(key), .. }
+                ObjectPatternElement::Pattern { name: PropertyName::Computed(_), .. }
+                | ObjectPatternElement::SingleName { name: PropertyName::Computed(_), .. }
+                | ObjectPatternElement::AssignmentPropertyAccess { name: PropertyName::Computed(_), .. }
                     if is_member =>
                 {
-                    let start = self.place(key.span().start());
-                    self.found.refused.get_or_insert(start);
+                    self.refuse(node);
                 }
-                ObjectPatternElement::Pattern { name, .. } => self.note(name),
+                ObjectPatternElement::Pattern { name, .. } => self.note(name, node),
                 _ => {}
             }
         }
@@ -200,8 +201,8 @@ mod tests {
     #[test]
     fn a_key_that_would_be_computed_twice_is_refused() {
         let refused = |source: &str| split_keys(&parse(source).unwrap(), &Moves::default()).refused;
-        assert_eq!(refused("const { [k()]: { c }, ...o } = x"), Some((1, 10)));
-        assert_eq!(refused("({ [k]: c, ...o.p } = x)"), Some((1, 5)));
+        assert_eq!(refused("const { [k()]: { c }, ...o } = x"), Some((1, 7)));
+        assert_eq!(refused("({ [k]: c, ...o.p } = x)"), Some((1, 2)));
         assert_eq!(refused("({ [k]: c, ...o } = x)"), None);
         assert_eq!(refused("const { [k()]: { c } } = x; const { [k()]: d, ...o } = x"), None);
     }
