@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
 use super::headroom::HeadroomFigures;
 use super::pending_request::PendingStage;
@@ -36,246 +36,131 @@ pub struct DecisionFigures {
     pub latency: Histogram,
 }
 
-/// All metrics of the service.
-#[derive(Debug)]
-pub struct Metrics {
-    registry: Registry,
-    /// Decisions that were sent to requesters.
-    pub decisions: Family<DecisionLabels, DecisionCounter>,
-    /// Limits that scripts were convicted of, each at the price of two workers.
-    limits: Family<LimitLabels, Counter>,
-    /// Limits that were passed once, and are tried again alone before a script is convicted.
-    suspicions: Family<LimitLabels, Counter>,
-    /// Calls that compiled code gave up, so that they were interpreted.
-    bailouts: Family<CompiledLabels, Counter>,
-    /// Compared answers of compiled code that were not the interpreter's.
-    differences: Family<CompiledLabels, Counter>,
-    /// 1 for a script that is in quarantine.
-    quarantined: Family<ScriptLabel, Gauge>,
-    /// Seconds from receipt to reply, without the time for which a request waited for a free node, by chain.
-    latency: Family<ChainLabel, Histogram>,
-    /// 1 where requests can be decided, as `/readyz` says.
-    ready: Gauge<i64, AtomicI64>,
-    /// 1 where NATS is connected and the view of the cluster is kept.
-    bus_up: Gauge<i64, AtomicI64>,
-    /// Nodes that may be chosen from or are stale.
-    pub nodes: Gauge<i64, AtomicI64>,
-    /// Nodes, by state.
-    node_states: Family<StateLabel, Gauge<i64, AtomicI64>>,
-    /// Seconds since the last proof that the node list misses nothing.
-    view_age: Gauge<f64, AtomicU64>,
-    /// Reservations that count.
-    pub reservations: Gauge<i64, AtomicI64>,
-    /// Reservations that no report and no launcher ended.
-    pub expired_reservations: Counter,
-    /// Questions without an answer.
-    unanswered: Gauge<i64, AtomicI64>,
-    /// Requests without an answer, by stage.
-    pending: Family<StageLabel, Gauge<i64, AtomicI64>>,
-    /// Decisions that the ledger refused, so that they were made again.
-    pub refused_commits: Counter,
-    /// Requests with fields that only a script can look at.
-    pub strange_requests: Counter,
-    /// Places whose requesters were gone.
-    pub untaken: Counter,
-    /// Reservations that ended because a job will start the session later.
-    pub deferred: Counter,
-    /// Starts by outcome: `started`, `text`, `deferred`, or the name of the failure.
-    starts: Family<OutcomeLabel, Counter>,
-    /// Requests with a token that was looked at, by what became of the token.
-    tokens: Family<OutcomeLabel, Counter>,
-    /// Places that another replica claimed first, so that the decision was made again.
-    pub lost_claims: Counter,
-    /// Units of countable facts that another replica took first.
-    pub lost_facts: Counter,
-    /// Requests whose needs could not be met when they were looked at.
-    pub refused_needs: Counter,
-    /// What is left: units of countable facts, places by group.
-    pub headroom: HeadroomFigures,
-    /// Requests that wait for a free node.
-    waiting: Gauge<i64, AtomicI64>,
-    /// Waiting requests that made way for a request of another user.
-    pub displaced: Counter,
-    /// Other replicas.
-    pub replicas: Gauge<i64, AtomicI64>,
-    /// Other replicas that decide by other chains, or verify tokens otherwise.
-    pub differing_replicas: Gauge<i64, AtomicI64>,
-    /// 1 where NATS keeps a client that is frozen for long.
-    pub frozen_kept: Gauge<i64, AtomicI64>,
-    /// Times that this process did not run for more than a second.
-    pub pauses: Counter,
-    /// Workers that exited without being told to.
-    pub worker_deaths: Counter,
-    /// Placements that were found by an index scan, without a look at all nodes.
-    pub index_scans: Counter,
-    /// Nodes that placements looked at.
-    pub looked_at: Counter,
-    /// Questions that came to an executable step.
-    pub programs_asked: Counter,
-    /// Exits of resident programs.
-    program_ends: Family<ScriptLabel, Counter>,
-    /// Runners that exited without being told to.
-    pub runner_deaths: Counter,
-    /// Workers that were replaced after enough work.
-    pub recycled_workers: Counter,
-    /// Node documents that were refused.
-    pub refused_documents: Counter,
-    /// Requests that were not run because their deadline had passed.
-    pub past_deadline: Counter,
-    /// Requests whose deadline had passed before they were received.
-    pub expired_on_arrival: Counter,
-    /// 1 while most deadlines are wrong on arrival.
-    pub deadlines_mostly_wrong: Gauge,
-    /// Deadlines that were ignored because they were more than an hour off.
-    pub strange_deadlines: Counter,
-    /// Confirmations and releases of unknown reservations.
-    pub unknown_reservations: Counter,
-    /// Confirmations and releases that were refused because there were too many of unknown reservations.
-    pub refused_unknown: Counter,
-    /// Requests that were refused for lack of room, on arrival or where they were to wait for a node.
-    pub refused_for_room: Counter,
-    /// Questions of administrators that were refused because too many waited whose answers take long.
-    pub refused_costly: Counter,
-    /// Replies that could not be sent because NATS did not take them.
-    pub lost_replies: Counter,
-    /// Log lines that standard error did not take.
-    lost_log_lines: Gauge<i64, AtomicI64>,
-    /// Questions for log lines that were refused because too many waited.
-    refused_log_questions: Gauge<i64, AtomicI64>,
-    /// 1 where the config was read well the last time, 0 where an edited config is faulty and the old config stays in
-    /// force.
-    pub reload_successful: Gauge<i64, AtomicI64>,
-    /// Spans for the collector of traces.
-    pub spans: SpanMetrics,
+/// Declares [`Metrics`]: of each metric the field, its type, the name without the prefix, and the help text, which
+/// documents the field too.
+macro_rules! metrics {
+    ($($seen:vis $field:ident: $type:ty = $name:literal, $about:literal;)*) => {
+        /// All metrics of the service.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            /// Seconds from receipt to reply, without the time for which a request waited for a free node, by chain.
+            latency: Family<ChainLabel, Histogram>,
+            /// Units of countable facts that are left, and places by group.
+            pub headroom: HeadroomFigures,
+            /// Spans for the collector of traces.
+            pub spans: SpanMetrics,
+            $(#[doc = $about] $seen $field: $type,)*
+        }
+
+        impl Metrics {
+            /// Creates the metrics, at zero, and registers them.
+            fn registered() -> Self {
+                let mut registry = Registry::with_prefix("whither");
+                let mut metrics = Self {
+                    latency: Family::new_with_constructor(latency_buckets),
+                    headroom: HeadroomFigures::default(),
+                    spans: SpanMetrics::default(),
+                    $($field: <$type>::default(),)*
+                    registry: Registry::default(),
+                };
+                let about = "Seconds from receipt to reply, without the wait for a free node";
+                registry.register("decision_seconds", about, metrics.latency.clone());
+                $(registry.register($name, $about, metrics.$field.clone());)*
+                metrics.headroom.register(&mut registry);
+                metrics.spans.register(&mut registry);
+                metrics.registry = registry;
+                metrics
+            }
+        }
+    };
+}
+
+metrics! {
+    pub decisions: Family<DecisionLabels, DecisionCounter> = "decisions", "Decisions that were sent to requesters";
+    ready: Gauge<i64, AtomicI64> = "ready", "1 where requests can be decided, as /readyz says";
+    bus_up: Gauge<i64, AtomicI64> = "bus_up", "1 where NATS is connected and the view of the cluster is kept";
+    pub nodes: Gauge<i64, AtomicI64> = "nodes", "Nodes that may be chosen from or are stale";
+    node_states: Family<StateLabel, Gauge<i64, AtomicI64>> = "nodes_in_state", "Nodes in the cluster, by state";
+    view_age: Gauge<f64, AtomicU64> = "view_age_seconds",
+        "Seconds since the last proof that the node list misses nothing; NaN before the first";
+    pub reservations: Gauge<i64, AtomicI64> = "reservations", "Reservations that count";
+    pub expired_reservations: Counter = "expired_reservations", "Reservations that no report and no launcher ended";
+    unanswered: Gauge<i64, AtomicI64> = "unanswered", "Questions without an answer";
+    pub strange_requests: Counter = "strange_requests", "Requests with fields that only a script can look at";
+    pub untaken: Counter = "untaken", "Places whose requesters were gone";
+    pub deferred: Counter = "deferred_reservations",
+        "Reservations that ended because a job will start the session later";
+    starts: Family<OutcomeLabel, Counter> = "starts",
+        "Starts that were answered, by outcome: started, text, deferred, or the name of the failure";
+    tokens: Family<OutcomeLabel, Counter> = "tokens",
+        "Requests with a token that was looked at, by what became of the token";
+    pub refused_commits: Counter = "refused_commits", "Decisions that the ledger refused, so that they were made again";
+    pub lost_claims: Counter = "lost_claims",
+        "Places that another replica claimed first, so that the decision was made again";
+    pub lost_facts: Counter = "lost_facts", "Requests whose units of a countable fact another replica took first";
+    pub refused_needs: Counter = "refused_needs",
+        "Requests whose needs could not be met, each time they were looked at";
+    pending: Family<StageLabel, Gauge<i64, AtomicI64>> = "pending_requests", "Requests without an answer, by stage";
+    waiting: Gauge<i64, AtomicI64> = "waiting", "Requests that wait for a free node";
+    pub displaced: Counter = "displaced", "Waiting requests that made way for a request of another user";
+    pub replicas: Gauge<i64, AtomicI64> = "other_replicas", "Other replicas";
+    pub differing_replicas: Gauge<i64, AtomicI64> = "differing_replicas",
+        "Other replicas that decide by other chains, or verify tokens otherwise";
+    pub frozen_kept: Gauge<i64, AtomicI64> = "frozen_clients_kept",
+        "1 where NATS keeps a client that is frozen for long";
+    pub pauses: Counter = "pauses", "Times that this process did not run for more than a second";
+    pub worker_deaths: Counter = "worker_deaths", "Workers that exited without being told to";
+    pub index_scans: Counter = "index_scans",
+        "Placements that were found by an index scan, without a look at all nodes";
+    pub looked_at: Counter = "looked_at", "Nodes that placements looked at";
+    pub programs_asked: Counter = "executables_asked", "Questions that came to an executable step";
+    program_ends: Family<ScriptLabel, Counter> = "resident_ends", "Exits of resident programs";
+    pub runner_deaths: Counter = "runner_deaths", "Runners that exited without being told to";
+    limits: Family<LimitLabels, Counter> = "script_limits", "Limits that scripts were convicted of";
+    suspicions: Family<LimitLabels, Counter> = "suspicions",
+        "Limits that were passed once, and are tried again alone before a script is convicted";
+    bailouts: Family<CompiledLabels, Counter> = "compiled_bailouts",
+        "Calls that compiled JavaScript gave up, so that they were interpreted, by cause";
+    differences: Family<CompiledLabels, Counter> = "compiled_differences",
+        "Compared answers of compiled JavaScript that were not the interpreter's, which counted";
+    quarantined: Family<ScriptLabel, Gauge> = "quarantined", "1 while the script is in quarantine";
+    pub recycled_workers: Counter = "recycled_workers", "Workers that were replaced after enough work";
+    pub refused_documents: Counter = "refused_documents", "Node documents that were refused";
+    pub past_deadline: Counter = "past_deadline", "Requests that were not run because their deadline had passed";
+    pub expired_on_arrival: Counter = "expired_on_arrival",
+        "Requests whose deadline had passed before they were received";
+    pub deadlines_mostly_wrong: Gauge = "deadlines_mostly_wrong",
+        "1 while most deadlines had passed when received, or were an hour off";
+    pub strange_deadlines: Counter = "strange_deadlines",
+        "Deadlines that were ignored because they were more than an hour off";
+    pub unknown_reservations: Counter = "unknown_reservations", "Confirmations and releases of unknown reservations";
+    pub refused_unknown: Counter = "refused_unknown",
+        "Confirmations and releases that were refused because too many named unknown reservations";
+    pub refused_for_room: Counter = "refused_for_room",
+        "Requests that were refused for lack of room, on arrival or where they were to wait for a node";
+    pub refused_costly: Counter = "refused_costly",
+        "Questions of administrators that were refused because too many waited whose answers take long";
+    pub lost_replies: Counter = "lost_replies", "Replies that could not be sent because NATS did not take them";
+    refused_log_questions: Gauge<i64, AtomicI64> = "refused_log_questions",
+        "Questions for log lines that were refused because too many waited";
+    lost_log_lines: Gauge<i64, AtomicI64> = "lost_log_lines", "Log lines that standard error did not take";
+    pub reload_successful: Gauge<i64, AtomicI64> = "config_last_reload_successful",
+        "1 where the config was read well the last time, 0 where the old one is still in force";
 }
 
 impl Metrics {
     /// Creates all metrics, at zero.
     #[must_use]
     pub fn new() -> Self {
-        let mut all = Registry::with_prefix("whither");
-        let all = &mut all;
-        let build: Family<BuildLabel, Gauge> = registered(all, "build_info", "1, with what runs as its labels");
+        let mut metrics = Self::registered();
+        let build: Family<BuildLabel, Gauge> = Family::default();
         build.get_or_create(&BuildLabel { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
-        let metrics = Self {
-            decisions: registered(all, "decisions", "Decisions told to requesters"),
-            latency: registered_as(
-                all,
-                "decision_seconds",
-                "Seconds from receipt to reply, without the wait for a free node",
-                Family::new_with_constructor(latency_buckets),
-            ),
-            ready: registered(all, "ready", "1 where requests can be decided"),
-            bus_up: registered(all, "bus_up", "1 where NATS is connected and the view is kept"),
-            nodes: registered(all, "nodes", "Nodes in the cluster"),
-            node_states: registered(all, "nodes_in_state", "Nodes in the cluster, by state"),
-            view_age: registered(
-                all,
-                "view_age_seconds",
-                "Seconds since the last proof that the node list is current; NaN before the first",
-            ),
-            reservations: registered(all, "reservations", "Reservations that count"),
-            expired_reservations: registered(all, "expired_reservations", "Reservations given up unreported"),
-            unanswered: registered(all, "unanswered", "Questions without an answer"),
-            strange_requests: registered(
-                all,
-                "strange_requests",
-                "Requests with fields that nothing but a script can look at",
-            ),
-            untaken: registered(all, "untaken", "Places that nobody was there to take any more"),
-            deferred: registered(
-                all,
-                "deferred_reservations",
-                "Reservations that ended because a job will start the session later",
-            ),
-            starts: registered(all, "starts", "Starts that were answered, by outcome"),
-            tokens: registered(all, "tokens", "Requests whose tokens were looked at, by outcome"),
-            refused_commits: registered(all, "refused_commits", "Decisions that were taken again"),
-            lost_claims: registered(all, "lost_claims", "Places that another replica claimed first"),
-            lost_facts: registered(all, "lost_facts", "Requests whose units of a fact another replica took first"),
-            refused_needs: registered(
-                all,
-                "refused_needs",
-                "Requests whose needs could not be met, each time they were looked at",
-            ),
-            headroom: HeadroomFigures::default(),
-            pending: registered(all, "pending_requests", "Requests without an answer, by stage"),
-            waiting: registered(all, "waiting", "Requests that wait for a free node"),
-            displaced: registered(all, "displaced", "Waiting requests that made way for others"),
-            replicas: registered(all, "other_replicas", "Other replicas that are there"),
-            differing_replicas: registered(
-                all,
-                "differing_replicas",
-                "Other replicas that run other chains or other `[tokens]`",
-            ),
-            frozen_kept: registered(
-                all,
-                "frozen_clients_kept",
-                "1 where NATS keeps a client that does not answer for long",
-            ),
-            pauses: registered(all, "pauses", "Times that this process did not run for a second"),
-            worker_deaths: registered(all, "worker_deaths", "Workers that ended unasked"),
-            index_scans: registered(all, "index_scans", "Placements found by an index scan"),
-            looked_at: registered(all, "looked_at", "Nodes that placements looked at"),
-            programs_asked: registered(all, "executables_asked", "Questions put to executables"),
-            program_ends: registered(all, "resident_ends", "Ends of resident executables"),
-            runner_deaths: registered(all, "runner_deaths", "Runners that ended unasked"),
-            limits: registered(all, "script_limits", "Limits that scripts were convicted of"),
-            suspicions: registered(all, "suspicions", "Limits passed once, to be tried again alone"),
-            bailouts: registered(all, "compiled_bailouts", "Calls that compiled JavaScript gave up, by cause"),
-            differences: registered(
-                all,
-                "compiled_differences",
-                "Answers of compiled JavaScript that were not the interpreter's, which counted",
-            ),
-            quarantined: registered(all, "quarantined", "1 while a script is in quarantine"),
-            recycled_workers: registered(all, "recycled_workers", "Workers replaced after enough work"),
-            refused_documents: registered(all, "refused_documents", "Node documents refused"),
-            past_deadline: registered(all, "past_deadline", "Requests not run, past their deadline"),
-            expired_on_arrival: registered(all, "expired_on_arrival", "Those late when received"),
-            deadlines_mostly_wrong: registered(
-                all,
-                "deadlines_mostly_wrong",
-                "1 while most deadlines had passed when received, or were an hour off",
-            ),
-            strange_deadlines: registered(all, "strange_deadlines", "Deadlines more than an hour off"),
-            unknown_reservations: registered(
-                all,
-                "unknown_reservations",
-                "Confirmations and releases of unknown reservations",
-            ),
-            refused_unknown: registered(all, "refused_unknown", "Those refused, as there were too many"),
-            refused_for_room: registered(
-                all,
-                "refused_for_room",
-                "Requests refused because requests filled the room for them",
-            ),
-            refused_costly: registered(
-                all,
-                "refused_costly",
-                "Questions of administrators refused because too many waited whose answers take long",
-            ),
-            lost_replies: registered(all, "lost_replies", "Replies that NATS did not take"),
-            refused_log_questions: registered(
-                all,
-                "refused_log_questions",
-                "Questions for log lines refused because too many waited",
-            ),
-            lost_log_lines: registered(all, "lost_log_lines", "Log lines that standard error did not take"),
-            reload_successful: registered(
-                all,
-                "config_last_reload_successful",
-                "1 where the config was read well the last time, 0 where the old one is still in force",
-            ),
-            spans: SpanMetrics::default(),
-            registry: Registry::default(),
-        };
-        metrics.headroom.register(all);
-        metrics.spans.register(all);
+        metrics.registry.register("build_info", "1, with what runs as its labels", build);
         metrics.reload_successful.set(1);
         metrics.pending(&[0; PendingStage::NAMES.len()]);
         metrics.nodes_in_states(&BTreeMap::new());
-        Self { registry: std::mem::take(all), ..metrics }
+        metrics
     }
 
     /// Returns the metrics of the decisions of `chain` that end with `outcome`.
@@ -394,18 +279,7 @@ fn compiled_labels(script: &str, cause: &str) -> CompiledLabels {
     CompiledLabels { script: plain(script).into_owned(), cause: plain(cause).into_owned() }
 }
 
-/// The buckets from 50 us to 3.3 s: a built-in over NATS at the one end, a script at the limit at the other.
-/// Registers a new metric, at zero, under its `name` without the prefix; `about` is its help text.
-fn registered<M: Metric + Clone + Default>(all: &mut Registry, name: &str, about: &str) -> M {
-    registered_as(all, name, about, M::default())
-}
-
-/// Registers `metric`, as [`registered`] does.
-fn registered_as<M: Metric + Clone>(all: &mut Registry, name: &str, about: &str, metric: M) -> M {
-    all.register(name, about, metric.clone());
-    metric
-}
-
+/// Buckets from 50 us to 3.3 s: a built-in over NATS takes the shortest, a script at its limit the longest.
 fn latency_buckets() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 2.0, 17))
 }
