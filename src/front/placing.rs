@@ -119,14 +119,7 @@ impl Front {
             chain: Arc::clone(&decision.chain),
             reserved: chain.reserve,
         };
-        let Search { plan, looked_at, .. } = decision.diagnosis.search;
-        self.metrics.looked_at.inc_by(looked_at);
-        self.metrics.index_scans.inc_by(u64::from(plan == DecisionPath::IndexScan));
-        let (step, cost_us) = (decision.decided_by.as_deref().unwrap_or_default(), decision.diagnosis.cost_us());
-        tracing::info!(
-            target: "placement", user = %pending.question.head.login, %node, chain = %decision.chain, step, decision = %id,
-            seed = pending.question.seed, cost_us, plan = plan.as_str(), looked_at, "placed"
-        );
+        self.note_placement(&pending, &node, decision);
         let reservation = chain.reserve.then(|| pending.question.reservation(&node));
         match reservation {
             Some(reservation) if self.is_claimed(&node) || !pending.needs.is_empty() => {
@@ -138,6 +131,19 @@ impl Front {
             }
             None => self.placed(pending, None, reply),
         }
+    }
+
+    /// Counts and logs the placement of `pending` on `node` by `decision`.
+    fn note_placement(&self, pending: &PendingRequest, node: &str, decision: &Decision) {
+        let Search { plan, looked_at, .. } = decision.diagnosis.search;
+        self.metrics.looked_at.inc_by(looked_at);
+        self.metrics.index_scans.inc_by(u64::from(plan == DecisionPath::IndexScan));
+        let question = &pending.question;
+        let (step, cost_us) = (decision.decided_by.as_deref().unwrap_or_default(), decision.diagnosis.cost_us());
+        tracing::info!(
+            target: "placement", user = %question.head.login, %node, chain = %decision.chain, step,
+            decision = %question.decision, seed = question.seed, cost_us, plan = plan.as_str(), looked_at, "placed"
+        );
     }
 
     /// Concludes a placement on a node, with a reservation where the chain makes reservations: the requester is

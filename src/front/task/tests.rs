@@ -13,6 +13,7 @@ use super::super::testing::{
     report, request, running, setup, setup_of, with,
 };
 use super::super::ticks::RESERVATION_BYTES;
+use super::settling::LAST_ANSWERS;
 
 #[test]
 fn a_stopping_front_is_done_when_everything_is_answered() {
