@@ -4,11 +4,11 @@
 //! plain data that crosses processes and waits. Rejected: an `async` evaluation, because such a state cannot leave a
 //! process.
 
+mod asking;
 mod assigned;
 mod node_outcome;
 mod resume;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Alarm, Moment, Stopwatch};
@@ -17,24 +17,19 @@ use crate::model::{
     Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Position, SlotIndex, StepReport,
     StepVerdict, Verdict,
 };
-use crate::script::{
-    Absent, Call, CallAnswer, CallContext, LogBook, PerNode, Policy, ReturnedValue, Script, ScriptError, ScriptLimits,
-    ScriptRequest, ScriptShape,
-};
+use crate::script::{Absent, CallContext, LogBook, Policy, ScriptLimits, ScriptRequest};
 
 use super::ask::Ask;
 use super::candidates::{Remaining, note_lost};
 use super::eligibility_index::EligibilityIndex;
 use super::explain;
-use super::observer::{Calls, StepObserver};
-use super::pernode::{self, PerNodeContext};
+use super::observer::StepObserver;
 use super::plan::{self, FoundNode, Overran, Store};
 use super::quarantine::{LimitRecord, QuarantineList};
-use super::result_cache::ResultCache;
 use super::scores::Scores;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
 use super::suspended::Suspended;
-use super::{Chain, Recency, Step, StepKind, verdict};
+use super::{Chain, Recency, Step, StepKind};
 
 pub use resume::{ask_again, resume};
 
@@ -219,75 +214,6 @@ impl<'a> Evaluation<'a> {
         let name = &step.spec.name;
         let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);
         here.or_else(|| self.context.quarantine.script(name))
-    }
-
-    fn timed(&self, ask: impl FnOnce(&Self, &mut Trace, &Calls<'_>) -> Result<Verdict, Failure>) -> StepOutcome {
-        let mut trace = Trace::of(self.ask);
-        let (calls, start) = (Calls::new(self.context.observer), self.context.stopwatch.micros());
-        let answer = ask(self, &mut trace, &calls);
-        trace.cost_us = self.context.stopwatch.micros().saturating_sub(start);
-        trace.calls = calls.made();
-        StepOutcome { answer, trace }
-    }
-
-    fn ask_script(
-        &self,
-        script: &dyn Script,
-        number: usize,
-        kept: Option<&mut ResultCache>,
-        trace: &mut Trace,
-        calls: &Calls<'_>,
-    ) -> Result<Verdict, Failure> {
-        let EvaluationContext { cluster, limits, .. } = self.context;
-        let call_context = self.call_context(number);
-        if let Some(asked) = call_context.asked {
-            trace.reason = if self.ask.is_explained() { script.reason(asked) } else { None };
-            match calls.on_script_time(|| script.decide(asked)).map_err(ScriptError::into_failure)? {
-                None => {}
-                // The list of candidates is made for the advice in an error alone.
-                Some(ReturnedValue::Id(id)) if cluster.find(&id).is_some() => {
-                    return verdict::read(ReturnedValue::Id(id), &[], cluster, limits);
-                }
-                // A script that is not asked about some nodes does not pass on these nodes either.
-                Some(ReturnedValue::Falsy) if self.shunned(number).is_some() => {}
-                Some(returned) => return verdict::read(returned, self.list(), cluster, limits),
-            }
-        }
-        match script.shape() {
-            ScriptShape::WholeList => {
-                let list = self.list();
-                let answer = calls.make(|| script.open(call_context).and_then(|mut run| run.call(Call::Balance(list))));
-                match answer.map_err(ScriptError::into_failure)? {
-                    CallAnswer::Returned(returned) => verdict::read(returned, list, cluster, limits),
-                    _ => Err(Failure::new(FailureName::Internal, "the engine answered another call than `balance`")),
-                }
-            }
-            ScriptShape::PerNode(functions) => {
-                self.ask_about((script, functions), number, self.list(), kept, trace, calls)
-            }
-        }
-    }
-
-    /// Asks the functions of `script`, which is step `number`, about each of `candidates`.
-    fn ask_about(
-        &self,
-        (script, functions): (&dyn Script, PerNode),
-        number: usize,
-        candidates: &[Candidate],
-        kept: Option<&mut ResultCache>,
-        trace: &mut Trace,
-        calls: &Calls<'_>,
-    ) -> Result<Verdict, Failure> {
-        let EvaluationContext { recency, observer, alarm, .. } = self.context;
-        let shunned = self.shunned(number);
-        let (lost, scores) = (&mut trace.lost, trace.scores.as_mut());
-        let per_node = PerNodeContext { recency, observer, alarm, shunned, kept, lost, scores, calls };
-        pernode::evaluate(script, functions, self.call_context(number), candidates, per_node)
-    }
-
-    /// Returns the nodes that the script of step `number` is not asked about, where there are any.
-    fn shunned(&self, number: usize) -> Option<&'a BTreeMap<Arc<str>, LimitRecord>> {
-        self.chain.steps.get(number).and_then(|step| self.context.quarantine.nodes(&step.spec.name))
     }
 
     /// Selects the candidate of the lowest rank; equal ranks go to the candidate chosen longest ago, then to the first.

@@ -4,6 +4,7 @@
 //! is whole. The storage is NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory
 //! ([`Registry::in_memory`]). The registry does not know chains, decisions or reservations.
 
+mod administration;
 mod assigned;
 pub mod assignments;
 pub mod claims;
@@ -48,12 +49,12 @@ use crate::nats::jetstream;
 use assignments::{Assignment, AssignmentBook, Assignments};
 use claims::ClaimBook;
 use documents::StoreError;
-use facts::{Fact, FactBook, FactEntry, FactError, FactSetting, Facts};
+use facts::{FactBook, FactEntry, Facts};
 use freshness::Freshness;
-use journal::{EventStore, HistoryRecord, Journal, KeptRecord, NodeEvent};
+use journal::{EventStore, HistoryRecord, Journal, KeptRecord};
 use liveness::{CheckIn, CheckIns, Liveness};
-use mark::{Mark, MarkAuthor};
-use marks::{Edited, MarkBook, MarkError};
+use mark::Mark;
+use marks::MarkBook;
 use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::RegistryWatch;
@@ -227,54 +228,6 @@ impl Registry {
         self.longest_pause.store(mark::longest_pause_ms(pause_ms), Ordering::Relaxed);
     }
 
-    /// Takes `node` out of service for new sessions. The change comes through the events too; the caller may apply the
-    /// mark at once.
-    ///
-    /// # Errors
-    /// [`MarkError`] where the mark could not be written.
-    pub async fn cordon(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
-        let edited = self.book.cordon(node, author.clone()).await?;
-        Ok(self.noted(node, edited, NodeEvent::Cordoned, author))
-    }
-
-    /// Takes `node` out of service for new sessions and marks the node as being emptied.
-    ///
-    /// # Errors
-    /// As [`Registry::cordon`].
-    pub async fn drain(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
-        let edited = self.book.drain(node, author.clone()).await?;
-        Ok(self.noted(node, edited, NodeEvent::Draining, author))
-    }
-
-    /// Puts `node` back into service; author and reason go into the node's history.
-    ///
-    /// # Errors
-    /// As [`Registry::cordon`].
-    pub async fn uncordon(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
-        let edited = self.book.uncordon(node).await?;
-        Ok(self.noted(node, edited, NodeEvent::Uncordoned, author))
-    }
-
-    /// Accepts `node`, so that it takes sessions where new nodes are held.
-    ///
-    /// # Errors
-    /// As [`Registry::cordon`].
-    pub async fn accept(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
-        marks::admit(node, &self.marks, &self.check_ins)?;
-        let edited = self.book.accept(node, author.clone()).await?;
-        Ok(self.noted(node, edited, NodeEvent::Accepted, author))
-    }
-
-    /// Removes all marks of `node`, and has every replica drop the node that hears nothing of it.
-    ///
-    /// # Errors
-    /// As [`Registry::cordon`].
-    pub async fn forget(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
-        marks::admit(node, &self.marks, &self.check_ins)?;
-        let edited = self.book.forget(node, author.clone()).await?;
-        Ok(self.noted(node, edited, NodeEvent::Forgotten, author))
-    }
-
     /// Whether `node` is held: it reports, and waits to be accepted.
     #[must_use]
     pub fn is_held(&self, node: &str) -> bool {
@@ -287,14 +240,6 @@ impl Registry {
         mark.keeps_out(self.holds)
     }
 
-    /// Lets `node` cool down after a start that failed there, as [`MarkBook::cool_down`] describes.
-    ///
-    /// # Errors
-    /// As [`Registry::cordon`].
-    pub async fn cool_down(&self, node: &str, pause_ms: u64, author: MarkAuthor) -> Result<Edited, MarkError> {
-        self.book.cool_down(node, pause_ms, author).await
-    }
-
     /// The claims on nodes, which are kept in the bus.
     #[must_use]
     pub fn claims(&self) -> &ClaimBook {
@@ -305,22 +250,6 @@ impl Registry {
     #[must_use]
     pub fn facts(&self) -> &FactBook {
         &self.facts
-    }
-
-    /// Sets the count of the fact `name`, or deletes the fact with `None`. Returns the fact before, and the entry as it was
-    /// written. The change comes through the events too; the caller may apply the change at once.
-    ///
-    /// # Errors
-    /// [`FactError`] where the fact could not be written.
-    pub async fn set_fact(
-        &self,
-        name: &Arc<str>,
-        setting: Option<&FactSetting>,
-    ) -> Result<(Option<Fact>, FactEntry), FactError> {
-        match setting {
-            Some(setting) => self.facts.set(name, setting).await,
-            None => self.facts.delete(name).await,
-        }
     }
 
     /// Returns the history of `node`, at most `limit` records, the newest last.
@@ -414,14 +343,5 @@ impl Registry {
     /// Creates a mirror that shares the marks with this registry.
     fn mirror(&self, liveness: Liveness) -> ClusterMirror {
         ClusterMirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause)).holding(self.holds)
-    }
-
-    fn noted(&self, node: &str, edited: Edited, event: NodeEvent, author: MarkAuthor) -> Mark {
-        if let Some(revision) = edited.revision {
-            let MarkAuthor { by, reason, at_ms } = author.bounded();
-            let identity = format!("mark.{revision}.{at_ms}.{event:?}.{node}");
-            self.journal.note(HistoryRecord { node: node.into(), event, by, reason, user: String::new(), identity });
-        }
-        edited.mark
     }
 }

@@ -8,6 +8,7 @@ mod check;
 mod expected;
 pub(super) mod json;
 pub mod key;
+mod node_source;
 mod reader;
 pub mod schema;
 

@@ -1,6 +1,7 @@
 //! Tests of the cluster, change by change.
 
 use super::*;
+use crate::model::Report;
 use serde_json::{Value, json};
 
 fn report(document: Value) -> Change {
