@@ -1,6 +1,6 @@
 //! JavaScript in Boa, whole and unmodified: the scripts that FastX 3 and 4 administrators already have.
 //!
-//! A single context serves all scripts of a worker. `program` compiles a source once, into a function that runs the top
+//! A single context serves all scripts of a worker (`engine`). `program` compiles a source once, into a function that runs the top
 //! level at each call; `run` calls that function per request. The script's view of request and nodes is built by
 //! `input` and `nodes`, lazily; the returned or thrown value is read by `answer` and `thrown`. `intrinsics` and
 //! `globals` keep the effects of a run from the next run.
@@ -19,6 +19,7 @@ mod counter;
 mod counting;
 mod dates;
 mod dice;
+mod engine;
 mod engine_trace;
 mod fault;
 mod globals;
@@ -55,7 +56,7 @@ use crate::script::{Engine, SourceText};
 /// Returns the engine.
 #[must_use]
 pub fn engine(settings: &Settings) -> Box<dyn Engine> {
-    Box::new(program::JavaScript::new(settings))
+    Box::new(engine::JavaScript::new(settings))
 }
 
 /// Returns `source` as a tree, or `None` where it does not compile.

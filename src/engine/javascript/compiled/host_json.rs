@@ -1,4 +1,4 @@
-//! `JSON.parse` for compiled code.
+//! `JSON.parse` and `JSON.stringify` for compiled code.
 
 use serde_json::Value;
 
@@ -7,12 +7,29 @@ use super::host::Surroundings;
 use super::host_texts::Answer;
 use super::ir::BailCause;
 use super::lower::is_inherited;
-use super::value;
+use super::value::{self, Kind, kind};
 
 /// A number that has more digits than these may have been read as its neighbour.
 const CERTAIN_DIGITS: usize = 15;
 
 impl Surroundings {
+    /// `JSON.stringify` of a value that is no list and no object.
+    pub(super) fn json(&mut self, bits: i64) -> Answer<i64> {
+        match kind(bits as u64) {
+            Kind::Undefined => Ok(value::UNDEFINED as i64),
+            Kind::Number(number) if !number.is_finite() => self.intern("null"),
+            Kind::Text(_) => {
+                let text = serde_json::to_string(&*self.text(bits)?).unwrap_or_default();
+                self.intern(&text)
+            }
+            Kind::Null | Kind::Flag(_) | Kind::Number(_) => {
+                let text = self.text_of_value(bits)?;
+                self.intern(&text)
+            }
+            Kind::List(_) | Kind::Object(..) | Kind::Dictionary(_) | Kind::Unknown => self.give_up(BailCause::Logs),
+        }
+    }
+
     /// What the text holds. Lists, and what is no JSON, are left to Boa.
     pub(super) fn parse_json(&mut self, text: i64) -> Answer<i64> {
         let text = self.text(text)?;

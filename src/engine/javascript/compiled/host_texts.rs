@@ -7,21 +7,19 @@ use std::rc::Rc;
 use icu_collator::CollatorBorrowed;
 use wasmtime::{Caller, Linker};
 
-use crate::model::diagnosis::LogLevel;
-
 use super::super::locales::collation::plain_collator;
 use super::emit::HOST;
 use super::host::Surroundings;
 use super::host_calls::HostCall;
+use super::host_numbers::figure_of;
 use super::ir::{BailCause, Ty};
 use super::texts;
-use super::thrown::ThrownText;
 use super::value::{self, Kind, kind};
 
 /// A text is not made longer than this by one call.
 const MAX_MADE: f64 = 65_536.0;
-/// Up to here whole numbers are exact, and so are powers that stay below.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+/// The space of ASCII that `trimStart` and `trimEnd` take away.
+const SPACE: [char; 6] = [' ', '\t', '\n', '\r', '\x0b', '\x0c'];
 /// The calls that are answered here.
 const CALLS: [HostCall; 47] = [
     HostCall::CharAt,
@@ -185,115 +183,56 @@ impl Surroundings {
     /// What else `call` comes to.
     fn made(&mut self, call: HostCall, [first, second, third]: Given) -> Answer<i64> {
         match call {
-            HostCall::CharAt | HostCall::Letter => {
-                let text = self.ascii(first)?;
-                let place = self.whole(second, 0.0)?;
-                match (place_in(&text, place), call) {
-                    (Some(letter), _) => self.intern(letter.encode_utf8(&mut [0; 4])),
-                    (None, HostCall::CharAt) => self.intern(""),
-                    (None, _) => Ok(value::UNDEFINED as i64),
-                }
-            }
+            HostCall::CharAt | HostCall::Letter => self.letter(call, first, second),
             HostCall::Substring | HostCall::Substr | HostCall::SliceText => self.cut_out(call, [first, second, third]),
-            HostCall::Replace | HostCall::ReplaceAll => {
-                let (text, part, by) = (self.text(first)?, self.text_of_value(second)?, self.replacement(third)?);
-                match call {
-                    HostCall::Replace => self.intern(&text.replacen(&*part, &by, 1)),
-                    _ if part.is_empty() => self.give_up(BailCause::Conversion),
-                    _ => self.intern(&text.replace(&*part, &by)),
-                }
-            }
+            HostCall::Replace | HostCall::ReplaceAll => self.replace(call, [first, second, third]),
             HostCall::PadStart | HostCall::PadEnd => self.pad(call, [first, second, third]),
-            HostCall::Repeat => {
-                let (text, count) = (self.ascii(first)?, self.whole(second, 0.0)?);
-                if count < 0.0 || count * text.len() as f64 > MAX_MADE || !count.is_finite() {
-                    return self.give_up(BailCause::Throws);
-                }
-                self.intern(&text.repeat(count as usize))
-            }
-            HostCall::TrimStart | HostCall::TrimEnd => {
-                let (text, space) = (self.ascii(first)?, [' ', '\t', '\n', '\r', '\x0b', '\x0c']);
-                self.intern(if call == HostCall::TrimStart {
-                    text.trim_start_matches(space)
-                } else {
-                    text.trim_end_matches(space)
-                })
-            }
-            HostCall::Fixed => {
-                let (Kind::Number(number), digits) = (kind(first as u64), self.whole(second, 0.0)?) else {
-                    return self.give_up(BailCause::Kind);
-                };
-                match texts::fixed(number, digits) {
-                    Some(text) => self.intern(&text),
-                    None => self.give_up(BailCause::Conversion),
-                }
-            }
-            HostCall::Radix => {
-                let (of, radix) = (kind(first as u64), self.whole(second, 10.0)?);
-                match of {
-                    Kind::Text(_) => Ok(first),
-                    Kind::Number(number) => match texts::in_radix(number, radix) {
-                        Some(text) => self.intern(&text),
-                        None => self.give_up(BailCause::Conversion),
-                    },
-                    _ => self.give_up(BailCause::Kind),
-                }
-            }
+            HostCall::Repeat => self.repeat(first, second),
+            HostCall::TrimStart => self.ascii(first).and_then(|text| self.intern(text.trim_start_matches(SPACE))),
+            HostCall::TrimEnd => self.ascii(first).and_then(|text| self.intern(text.trim_end_matches(SPACE))),
+            HostCall::Fixed => self.fixed(first, second),
+            HostCall::Radix => self.in_radix(first, second),
             HostCall::Match | HostCall::MatchAll => self.match_parts(call, first, second),
             HostCall::ReplaceMatch | HostCall::ReplaceMatches => self.replace_matches(call, [first, second, third]),
             HostCall::SplitMatches => self.split_matches(first, second),
-            HostCall::LogStart => {
-                let text = self.text_of_value(first)?;
-                // Before any other letter it stands for itself.
-                let fills = |after: &str| after.starts_with(['s', 'd', 'i', 'f', 'j', 'o', 'O', 'c', '%']);
-                if text.split('%').skip(1).any(fills) || text.contains("%%") {
-                    return self.give_up(BailCause::Logs);
-                }
-                self.intern(&text)
-            }
+            HostCall::LogStart => self.log_start(first),
             HostCall::Json => self.json(first),
             HostCall::JsonParse => self.parse_json(first),
-            HostCall::Write => {
-                let line = self.text(second)?;
-                let level = match kind(first as u64) {
-                    Kind::Number(1.0) => LogLevel::Warn,
-                    Kind::Number(2.0) => LogLevel::Error,
-                    _ => LogLevel::Info,
-                };
-                if self.lines.len() <= self.most_lines {
-                    self.lines.push((level, line));
-                }
-                Ok(value::UNDEFINED as i64)
-            }
+            HostCall::Write => self.write_line(first, second),
             _ => self.throw(first, second),
         }
     }
 
-    fn json(&mut self, bits: i64) -> Answer<i64> {
-        match kind(bits as u64) {
-            Kind::Undefined => Ok(value::UNDEFINED as i64),
-            Kind::Number(number) if !number.is_finite() => self.intern("null"),
-            Kind::Text(_) => {
-                let text = serde_json::to_string(&*self.text(bits)?).unwrap_or_default();
-                self.intern(&text)
-            }
-            Kind::Null | Kind::Flag(_) | Kind::Number(_) => {
-                let text = self.text_of_value(bits)?;
-                self.intern(&text)
-            }
-            Kind::List(_) | Kind::Object(..) | Kind::Dictionary(_) | Kind::Unknown => self.give_up(BailCause::Logs),
+    /// The letter of a text at a place; past its end, nothing or the empty text.
+    fn letter(&mut self, call: HostCall, text: i64, place: i64) -> Answer<i64> {
+        let text = self.ascii(text)?;
+        let place = self.whole(place, 0.0)?;
+        match (place_in(&text, place), call) {
+            (Some(letter), _) => self.intern(letter.encode_utf8(&mut [0; 4])),
+            (None, HostCall::CharAt) => self.intern(""),
+            (None, _) => Ok(value::UNDEFINED as i64),
         }
     }
 
-    /// Ends the code with an error at the script's place with a number.
-    fn throw(&mut self, place: i64, message: i64) -> Answer<i64> {
-        let message = self.text(message)?;
-        let Kind::Number(place) = kind(place as u64) else { return self.give_up(BailCause::Throws) };
-        self.thrown = Some(ThrownText { place: place as usize, message });
-        self.give_up(BailCause::Throws)
+    fn replace(&mut self, call: HostCall, [text, part, by]: Given) -> Answer<i64> {
+        let (text, part, by) = (self.text(text)?, self.text_of_value(part)?, self.replacement(by)?);
+        match call {
+            HostCall::Replace => self.intern(&text.replacen(&*part, &by, 1)),
+            _ if part.is_empty() => self.give_up(BailCause::Conversion),
+            _ => self.intern(&text.replace(&*part, &by)),
+        }
     }
 
-    fn sure(&mut self, number: Option<f64>) -> Answer<f64> {
+    fn repeat(&mut self, text: i64, count: i64) -> Answer<i64> {
+        let (text, count) = (self.ascii(text)?, self.whole(count, 0.0)?);
+        if count < 0.0 || count * text.len() as f64 > MAX_MADE || !count.is_finite() {
+            return self.give_up(BailCause::Throws);
+        }
+        self.intern(&text.repeat(count as usize))
+    }
+
+    /// A number that is certain; gives up where there is none.
+    pub(super) fn sure(&mut self, number: Option<f64>) -> Answer<f64> {
         match number {
             Some(number) => Ok(f64::from_bits(value::number(number))),
             None => self.give_up(BailCause::Conversion),
@@ -301,27 +240,12 @@ impl Surroundings {
     }
 
     /// A value as a whole number, `default` where it is `undefined`.
-    fn whole(&mut self, bits: i64, default: f64) -> Answer<f64> {
+    pub(super) fn whole(&mut self, bits: i64, default: f64) -> Answer<f64> {
         if kind(bits as u64) == Kind::Undefined {
             return Ok(default);
         }
         let number = self.number(bits)?;
         Ok(if number.is_nan() { 0.0 } else { number.trunc() })
-    }
-
-    fn parse_int(&mut self, text: i64, radix: i64) -> Answer<f64> {
-        let radix = self.whole(radix, 0.0)?;
-        let text = self.text_of_value(text)?;
-        let found = if radix == 0.0 || radix == 10.0 { texts::leading_whole(&text) } else { None };
-        self.sure(found)
-    }
-
-    /// `**`, whose result depends on how the engine holds its numbers where it is not exact.
-    fn power(&mut self, base: f64, exponent: f64) -> Answer<f64> {
-        let power = figure_of(HostCall::MathPow, base, exponent);
-        let is_doubtful = base.fract() == 0.0 && exponent.fract() == 0.0;
-        let is_exact = exponent >= 0.0 && power.abs() <= MAX_EXACT;
-        if is_doubtful && !is_exact { self.give_up(BailCause::Conversion) } else { self.sure(Some(power)) }
     }
 
     fn cut_out(&mut self, call: HostCall, [text, start, end]: Given) -> Answer<i64> {
@@ -377,36 +301,4 @@ impl Surroundings {
 fn place_in(text: &str, place: f64) -> Option<char> {
     let is_place = (0.0..text.len() as f64).contains(&place);
     is_place.then(|| text.as_bytes().get(place as usize).map(|byte| char::from(*byte))).flatten()
-}
-
-/// Arithmetic that machines do not have.
-fn figure_of(call: HostCall, left: f64, right: f64) -> f64 {
-    match call {
-        HostCall::MathPow if right.is_nan() || (left.abs() == 1.0 && right.is_infinite()) => f64::NAN,
-        HostCall::MathPow => left.powf(right),
-        HostCall::Log => left.ln(),
-        HostCall::Log2 => left.log2(),
-        HostCall::Log10 => left.log10(),
-        HostCall::Exp => left.exp(),
-        HostCall::Cbrt => left.cbrt(),
-        HostCall::Hypot => left.hypot(right),
-        HostCall::Sign if left == 0.0 => left,
-        HostCall::Sign => left.signum(),
-        HostCall::Imul => f64::from(bits_of(left).wrapping_mul(bits_of(right))),
-        HostCall::BitAnd => f64::from(bits_of(left) & bits_of(right)),
-        HostCall::BitOr => f64::from(bits_of(left) | bits_of(right)),
-        HostCall::BitXor => f64::from(bits_of(left) ^ bits_of(right)),
-        HostCall::ShiftLeft => f64::from(bits_of(left).wrapping_shl(bits_of(right) as u32)),
-        HostCall::ShiftRight => f64::from(bits_of(left).wrapping_shr(bits_of(right) as u32)),
-        HostCall::ShiftRightUnsigned => f64::from((bits_of(left) as u32).wrapping_shr(bits_of(right) as u32)),
-        _ => f64::NAN,
-    }
-}
-
-/// The whole part of `number`, modulo 2 to the 32nd.
-fn bits_of(number: f64) -> i32 {
-    if !number.is_finite() {
-        return 0;
-    }
-    number.trunc().rem_euclid(4_294_967_296.0) as u32 as i32
 }

@@ -14,6 +14,8 @@ mod host;
 mod host_calls;
 mod host_json;
 mod host_lists;
+mod host_log;
+mod host_numbers;
 mod host_patterns;
 mod host_texts;
 mod ir;

@@ -15,6 +15,7 @@ mod functions;
 mod iterables;
 mod kept_functions;
 mod lists;
+mod locals;
 mod loops;
 mod lowered;
 mod members;
@@ -38,13 +39,14 @@ use boa_interner::Sym;
 use super::super::analysis::edits::Moves;
 use super::super::analysis::source::EntryPoint;
 use super::super::analysis::tree::Tree;
-use super::ir::{Ex, Label, Local, St, Ty};
+use super::ir::{Ex, Label, Local, Ty};
 use super::kinds::Kinds;
 use super::paths::{NODE, PathId, Paths, REQUEST, Shape};
 use super::strings::Strings;
 use super::thrown::ThrowPlace;
 use super::value;
 pub(super) use functions::has_quiet_top;
+use locals::{LoweredVariable, Val};
 pub(super) use lowered::Lowered;
 pub(super) use members::is_inherited;
 use names::{Scope, ScopeId};
@@ -153,31 +155,6 @@ pub(super) struct Fun<'t> {
     parameters: &'t FormalParameterList,
     body: &'t FunctionBody,
     scope: ScopeId,
-}
-
-/// A value in the intermediate form, with what it may be.
-#[derive(Clone, Debug)]
-struct Val {
-    ex: Ex,
-    shape: Shape,
-}
-
-impl Val {
-    fn plain(ex: Ex) -> Self {
-        Self { ex, shape: Shape::default() }
-    }
-
-    fn undefined() -> Self {
-        Self::plain(Ex::Const(value::UNDEFINED))
-    }
-}
-
-/// What is known of a variable from the passes so far.
-#[derive(Default)]
-struct LoweredVariable {
-    shape: Shape,
-    /// Whether it may be read before it is set.
-    needs_start: bool,
 }
 
 /// Where `return` leads.
@@ -331,62 +308,6 @@ impl<'t> Lowering<'t> {
             let (parameters, body) = functions::function(expression)?;
             (own == (*line, *column)).then_some((Fun { parameters, body, scope: ScopeId::TOP }, item))
         })
-    }
-
-    /// A new variable; its kind is found out later where none is given.
-    fn local(&mut self, kind: Option<Ty>) -> Local {
-        let local = self.kinds.len();
-        self.kinds.push(kind);
-        if self.variables.len() <= local {
-            self.variables.push(LoweredVariable::default());
-        }
-        local
-    }
-
-    fn label(&mut self) -> Label {
-        self.label_places.truncate(self.next_label);
-        self.label_places.push(self.place);
-        self.next_label += 1;
-        self.next_label
-    }
-
-    /// Sets `local` to `value`.
-    fn set(&mut self, local: Local, value: Val) -> St {
-        let region = self.region();
-        self.assigned.entry(local).or_insert(region);
-        if let Some(variable) = self.variables.get_mut(local) {
-            self.learnt |= variable.shape.add(&value.shape);
-        }
-        St::Set(local, value.ex)
-    }
-
-    fn get(&self, local: Local) -> Val {
-        let shape = self.variables.get(local).map(|variable| variable.shape.clone()).unwrap_or_default();
-        Val { ex: Ex::Get(local), shape }
-    }
-
-    /// Keeps `value` in a variable of its own, so that it can be used more than once.
-    fn hold(&mut self, value: Val, steps: &mut Vec<St>) -> Val {
-        if matches!(value.ex, Ex::Const(_) | Ex::Num(_) | Ex::Bool(_)) {
-            return value;
-        }
-        let local = self.local(None);
-        let set = self.set(local, value);
-        steps.push(set);
-        self.get(local)
-    }
-
-    fn region(&self) -> u32 {
-        self.regions.last().copied().unwrap_or_default()
-    }
-
-    /// Lowers something that may be left out or repeated when the code runs.
-    fn in_region<T>(&mut self, lower: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
-        self.regions.push(self.next_region);
-        self.next_region += 1;
-        let result = lower(self);
-        self.regions.pop();
-        result
     }
 
     /// Notes that the text at `spanned` is being lowered.

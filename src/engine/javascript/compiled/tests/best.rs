@@ -121,12 +121,8 @@ fn comparison(dice: &mut TestDice, (own, order, others): (&str, &str, &str)) -> 
     (turned, better)
 }
 
-/// A script that keeps a node, more or less.
-fn script(dice: &mut TestDice) -> String {
-    let (key, order) = (dice.pick(&KEYS), dice.pick(&["<", "<", "<", ">", ">", "<=", ">="]));
-    let (prologue, epilogue) = (dice.pick(&PROLOGUES), dice.pick(&EPILOGUES));
-    let of = |template: &str, name: &str| template.replace('S', name);
-    let condition = dice.pick(&CONDITIONS);
+/// Statements before the walk that narrow the list, and the name of the narrowed list.
+fn narrowed(dice: &mut TestDice) -> (String, String) {
     let mut list = dice.pick(&["input.nodes", "input.servers", "list"]).to_owned();
     let mut before = if list == "list" { "const list = input.nodes;\n".to_owned() } else { String::new() };
     for number in 0..dice.below(5).saturating_sub(2) {
@@ -143,6 +139,66 @@ fn script(dice: &mut TestDice) -> String {
         );
         list = format!("few{number}");
     }
+    (before, list)
+}
+
+/// The figure of a node in its forms.
+struct Figures<'a> {
+    /// With `S` for the node.
+    key: &'a str,
+    own: &'a str,
+    others: &'a str,
+    order: &'a str,
+    turned: &'a str,
+}
+
+/// A walk over `list` that keeps a node.
+fn walk(dice: &mut TestDice, list: &str, figures: Figures<'_>, (body, better, trick): (&str, &str, &str)) -> String {
+    let Figures { own, others, order, turned, .. } = figures;
+    match dice.below(9) {
+        0 => format!("for (const s of {list}) {{ {body} }}"),
+        1 => format!("for (var i = 0; i < {list}.length; i++) {{ var s = {list}[i]; {body} }}"),
+        2 => format!(
+            "{list}.forEach(function (s) {{ {} }});",
+            body.replace("continue", "return").replace("break", "return")
+        ),
+        3 => format!("best = {list}.reduce((best, s) => {own} {order} {others} ? s : best);"),
+        4 => format!(
+            "best = {list}.reduce(function (best, s) {{ return best && {others} {turned} {own} ? best : s; }}, null);"
+        ),
+        5 => {
+            let reversed = dice.one_in(2);
+            let (a, b) = if reversed { ("b", "a") } else { ("a", "b") };
+            let second = of(dice.pick(&KEYS), "a");
+            let more = if dice.one_in(2) {
+                format!(" || {} - {}", second, second.replace("a.", "b.").replace("(a)", "(b)"))
+            } else {
+                String::new()
+            };
+            let copy = dice.pick(&["", ".slice()"]);
+            format!("best = {list}{copy}.sort((a, b) => {} - {}{more})[0];", of(figures.key, a), of(figures.key, b))
+        }
+        6 => format!(
+            "best = {list}[0]; for (let i = 1; i < {list}.length; i++) {{ const s = {list}[i]; if ({better}) best = s; }}"
+        ),
+        7 => format!("for (var i in {list}) {{ var s = {list}[i]; {body} }}"),
+        _ => format!(
+            "for (const s of {list}) {{ {trick} const figure = {own}; if (best && figure {order} {others}) best = s; if (!best) best = s; }}"
+        ),
+    }
+}
+
+/// `template` about the node `name`.
+fn of(template: &str, name: &str) -> String {
+    template.replace('S', name)
+}
+
+/// A script that keeps a node, more or less.
+fn script(dice: &mut TestDice) -> String {
+    let (key, order) = (dice.pick(&KEYS), dice.pick(&["<", "<", "<", ">", ">", "<=", ">="]));
+    let (prologue, epilogue) = (dice.pick(&PROLOGUES), dice.pick(&EPILOGUES));
+    let condition = dice.pick(&CONDITIONS);
+    let (mut before, list) = narrowed(dice);
     let trick = if dice.one_in(3) { dice.pick(&TRICKS) } else { "" };
     let skip = match dice.below(4) {
         0 => format!("if (!({})) continue;", of(condition, "s")),
@@ -164,37 +220,7 @@ fn script(dice: &mut TestDice) -> String {
             format!("{skip} {trick} const figure = {own}; if (figure {order} top) {{ top = figure; best = s; }}")
         }
     };
-    let walk = match dice.below(9) {
-        0 => format!("for (const s of {list}) {{ {body} }}"),
-        1 => format!("for (var i = 0; i < {list}.length; i++) {{ var s = {list}[i]; {body} }}"),
-        2 => format!(
-            "{list}.forEach(function (s) {{ {} }});",
-            body.replace("continue", "return").replace("break", "return")
-        ),
-        3 => format!("best = {list}.reduce((best, s) => {own} {order} {others} ? s : best);"),
-        4 => format!(
-            "best = {list}.reduce(function (best, s) {{ return best && {others} {turned} {own} ? best : s; }}, null);"
-        ),
-        5 => {
-            let reversed = dice.one_in(2);
-            let (a, b) = if reversed { ("b", "a") } else { ("a", "b") };
-            let second = of(dice.pick(&KEYS), "a");
-            let more = if dice.one_in(2) {
-                format!(" || {} - {}", second, second.replace("a.", "b.").replace("(a)", "(b)"))
-            } else {
-                String::new()
-            };
-            let copy = dice.pick(&["", ".slice()"]);
-            format!("best = {list}{copy}.sort((a, b) => {} - {}{more})[0];", of(key, a), of(key, b))
-        }
-        6 => format!(
-            "best = {list}[0]; for (let i = 1; i < {list}.length; i++) {{ const s = {list}[i]; if ({better}) best = s; }}"
-        ),
-        7 => format!("for (var i in {list}) {{ var s = {list}[i]; {body} }}"),
-        _ => format!(
-            "for (const s of {list}) {{ {trick} const figure = {own}; if (best && figure {order} {others}) best = s; if (!best) best = s; }}"
-        ),
-    };
+    let walk = walk(dice, &list, Figures { key, own: &own, others: &others, order, turned }, (&body, &better, trick));
     format!(
         "const LIMIT = 4;\nfunction isOpen(n) {{ if (n.cordoned) return false; return n.sessions < LIMIT; }}\n\
          function weight(n) {{ return n.sessions / (n.metadata.w || 1); }}\n\

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "how much was covered is worth a look")]
 
 mod best;
+mod bodies;
 mod corpus;
 mod further;
 mod generator;
@@ -19,7 +20,8 @@ use crate::clock::Silent;
 use crate::engine::Settings;
 use crate::script::{Content, Isolation, ScriptLimits, ScriptSource};
 
-use super::super::program::{JavaScript, JavaScriptProgram};
+use super::super::engine::JavaScript;
+use super::super::program::JavaScriptProgram;
 use super::ir::BailCause;
 use super::tier::Tier;
 use generator::Generator;

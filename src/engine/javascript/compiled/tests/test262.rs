@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::model::Request;
 
 use super::super::super::analysis::tree::{Tree, parse};
-use super::super::super::program::JavaScript;
+use super::super::super::engine::JavaScript;
 use super::super::ir::BailCause;
 use super::super::tier::Tier;
 use super::world::{Asking, TestDice, TestWorld};
