@@ -91,6 +91,10 @@ fn a_rest_has_no_key_that_was_taken_apart() {
         ),
         ("let c, o; ({ b: { c }, ...o } = { b: { c: 1 }, d: 2 }); return JSON.stringify([c, o])", "[1,{\"d\":2}]"),
         (
+            "const { b: { c }, 1: { e }, ...o } = { b: { c: 1 }, 1: { e: 2 }, d: 2 }; return JSON.stringify([e, o])",
+            "[2,{\"d\":2}]",
+        ),
+        (
             "'use strict'; let c, o = {}; ({ b: { c }, ...o.p } = { b: { c: 1 }, d: 2 }); return JSON.stringify(o)",
             "{\"p\":{\"d\":2}}",
         ),
