@@ -134,7 +134,7 @@ pub struct Metrics {
     pub refused_unknown: Counter,
     /// Requests that were refused for lack of room, on arrival or where they were to wait for a node.
     pub refused_for_room: Counter,
-    /// Questions of administrators that were refused because too many waited whose answers take long.
+    /// Costly questions of administrators that were refused because too many such questions waited.
     pub refused_costly: Counter,
     /// Replies that could not be sent because NATS did not take them.
     pub lost_replies: Counter,

@@ -58,7 +58,7 @@ pub struct Front {
     pub(super) catch_up: CatchUp,
     /// The requests without an answer.
     pub(super) requests: Requests,
-    /// The questions of administrators whose answers take long.
+    /// The costly questions of administrators that wait.
     pub(super) costly: CostlyQuestions,
     /// The requests that wait for a free node, by action.
     pub(super) wait_queues: BTreeMap<Arc<str>, WaitQueue>,
@@ -346,8 +346,9 @@ impl Front {
         }
     }
 
-    /// Fills the slots, starts missing workers, asks the questions that can be asked, and makes one of the answers that
-    /// take long: after a batch of events, and again where [`Front::has_work`] says so; `time` says whether there was a tick among them.
+    /// Fills the slots, starts missing workers, asks the questions that can be asked, and answers the first costly
+    /// question: after a batch of events, and again where [`Front::has_work`] says so. `time` says whether there was a
+    /// tick among the events.
     pub fn settle(&mut self, time: bool) {
         let before = Arc::clone(&self.workers.setup().birth);
         if let Some(queued) = self.workers.take_over(&self.requests) {
