@@ -2,8 +2,8 @@
 //!
 //! The commands are guarded against accidents, not against the administrator: any process of a command's process group
 //! that is left behind is killed, also where the agent stops in the middle of a run. A process that left the group is
-//! found by its environment (`strays.rs`). The one exception is the command that starts a session: what such a command
-//! leaves behind when it succeeds is the session.
+//! found by the run in the environment of the process (`strays.rs`). The exception is the command that starts a
+//! session: the processes that such a command leaves behind on success are the session.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;

@@ -35,8 +35,8 @@ pub fn processes_of(reservation: &str) -> Vec<Pid> {
     processes_with(VARIABLE, |found| found == reservation)
 }
 
-/// Returns the processes whose environment has the variable `name` with a value that `is_meant`, as
-/// [`processes_of`] does.
+/// Returns the processes with the variable `name` in their environment and a value that `is_meant` accepts, as far as
+/// this agent may read the environments.
 pub(super) fn processes_with(name: &str, is_meant: impl Fn(&str) -> bool) -> Vec<Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

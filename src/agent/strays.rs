@@ -1,9 +1,10 @@
 //! The processes that commands leave behind outside of their process groups, found by the run in their environment.
 //!
-//! The service's runner finds what its programs leave by kinship too, because it is the nearest subreaper
-//! (`runner/family.rs`). An agent is none: the sessions that start commands leave behind would become its children, and
-//! their ends the agent's to wait for. So a process that clears its environment, or whose environment this agent may not
-//! read, is not found. The starts themselves have no run, but a reservation (`starts/leftovers.rs`).
+//! The service's runner also finds the processes that programs leave behind by kinship, because the runner is the
+//! nearest subreaper (`runner/family.rs`). An agent is no subreaper: otherwise the sessions that start commands leave
+//! behind would become children of the agent, and the agent would have to wait for the end of each. So a process is not
+//! found where the process clears the environment, or where this agent may not read the environment. The starts
+//! themselves have no run, but a reservation (`starts/leftovers.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use super::reservations;
 pub(super) const VARIABLE: &str = "WHITHER_RUN";
 /// The time between two searches after runs that ended well: a search reads the environment of every process.
 const APART: Duration = Duration::from_secs(10);
-/// How often the processes are looked for: one may start another between the look and the kill.
+/// The most searches of a sweep: a process may start another process between the search and the kill.
 const ROUNDS: usize = 5;
 const BETWEEN: Duration = Duration::from_millis(20);
 
@@ -55,16 +56,16 @@ impl Drop for CommandRun {
     }
 }
 
-/// What a run left behind, as far as that can be told from its end.
+/// Whether a run left processes behind, as far as the end of the run tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunEnd {
-    /// Perhaps nothing: the command ended well, and its output is closed.
+    /// Probably no process is left: the command ended well, and its output is closed.
     Clean,
-    /// Perhaps something: the command failed or was killed, or its output is held open.
+    /// Processes may be left: the command failed or was killed, or its output is held open.
     Doubtful,
 }
 
-/// Kills what runs that have ended left behind; after clean ends not each time.
+/// Kills the processes that ended runs left behind; after clean ends at most once in [`APART`].
 pub(super) async fn sweep_after(end: RunEnd) {
     let is_due = locked(&SEARCHED).is_none_or(|at| at.elapsed() >= APART);
     if is_due || end == RunEnd::Doubtful {
@@ -72,7 +73,7 @@ pub(super) async fn sweep_after(end: RunEnd) {
     }
 }
 
-/// Kills what runs that have ended left behind.
+/// Kills the processes that ended runs left behind.
 pub(super) async fn sweep() {
     *locked(&SEARCHED) = Some(Instant::now());
     for _ in 0..ROUNDS {
@@ -97,7 +98,7 @@ fn kill_left() -> usize {
     left.len()
 }
 
-/// The begin of the names of this agent's runs, which no other agent and no earlier run of this agent has.
+/// The beginning of the names of this agent's runs, which no other agent and no earlier run of this agent has.
 fn prefix() -> &'static str {
     static PREFIX: OnceLock<String> = OnceLock::new();
     PREFIX.get_or_init(|| {
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
     use std::process::Command;
 
-    /// Starts a process of `run` that has left its group and its parent.
+    /// Starts a process of `run` outside of the process group and without the parent.
     fn stray(run: &CommandRun) {
         let mut shell = Command::new("setsid").args(["--fork", "sleep", "1000"]).env(VARIABLE, run.name()).spawn();
         shell.as_mut().unwrap().wait().unwrap();

@@ -22,13 +22,13 @@ use super::spec::ChainSpec;
 pub struct EligibilityIndex {
     by_id: BTreeMap<Arc<str>, LostReason>,
     by_reason: BTreeMap<LostReason, BTreeSet<Arc<str>>>,
-    /// Most requests find the same list.
+    /// The list of the nodes that are left: most requests find the same list.
     left: RefCell<Option<EligibleList>>,
 }
 
-/// The nodes that are left, in order, of a cluster whose nodes stay the same.
+/// The nodes that are left, in order, of a cluster with unchanged membership.
 ///
-/// A node that fills up costs a bit here, and the next request a walk over the bits, but no look at the ids of all nodes.
+/// A node that fills up costs a change of a flag here, and the next request walks the flags, but looks up no node ids.
 #[derive(Clone, Debug)]
 struct EligibleList {
     /// The cluster's membership number.
@@ -37,7 +37,7 @@ struct EligibleList {
     nodes: Vec<(SlotIndex, bool)>,
     /// The places in `nodes` by slot.
     places: Places,
-    /// The nodes that are left, where somebody asked since the last change.
+    /// The nodes that are left; `None` until the first request after a change.
     list: Option<Arc<[Candidate]>>,
 }
 

@@ -1,4 +1,4 @@
-//! The fields that a script may have meant by one that is not there.
+//! Advice on missing fields: the field that a script probably meant.
 
 /// The ways to objects and lists of a node and of a request, as scripts write them behind the variable.
 const WAYS: [&str; 18] = [
@@ -22,7 +22,7 @@ const WAYS: [&str; 18] = [
     "servers",
 ];
 
-/// The objects of a node in which there is what an administrator put there, under any name.
+/// The objects of a node with fields that an administrator names freely.
 const FREE: [&str; 3] = ["metadata", "staticData", "metrics"];
 
 /// Returns words for the end of an error about a member that is read behind `before`, the line up to the member's name:

@@ -1,5 +1,6 @@
-//! Answers to administrators that take long to make: pages of nodes and assignments, statuses, outlooks. They wait in
-//! line, and one of them is made at each turn of the service, so that placements go on between them.
+//! Costly questions of administrators, with answers that take long to make: pages of nodes and assignments, statuses,
+//! outlooks. The questions wait in a queue, and each turn of the service answers the first, so that placements go on
+//! between them.
 
 use std::collections::VecDeque;
 
@@ -11,19 +12,19 @@ use crate::nats::message::{Incoming, Outgoing, Verb};
 use super::admin::read;
 use super::task::Front;
 
-/// The most questions whose answers take long that may wait at once.
+/// The number of costly questions that may wait at once.
 const COSTLY_WAITING: usize = 64;
 
-/// The questions whose answers take long, in the order in which they came.
+/// The costly questions that wait, in order of arrival.
 pub(super) type CostlyQuestions = VecDeque<Incoming>;
 
-/// Whether the answers of the endpoint `verb` take long, as they go over nodes, users or requests.
+/// Whether questions to the endpoint `verb` are costly, because the answers go over nodes, users or requests.
 pub(super) const fn is_costly(verb: Verb) -> bool {
     matches!(verb, Verb::Nodes | Verb::Assignments | Verb::Waiting | Verb::Status | Verb::Decision)
 }
 
 impl Front {
-    /// Has `incoming` answered in turn, or refuses it where too many such questions wait.
+    /// Queues `incoming`, or refuses the question where too many costly questions wait.
     pub(super) fn answer_in_turn(&mut self, incoming: Incoming) {
         // Another replica answers.
         if incoming.verb == Verb::Decision && !self.is_asked_about_own(&incoming) {
@@ -40,13 +41,13 @@ impl Front {
         self.fail(&incoming, &Failure::new(FailureName::Overloaded, message));
     }
 
-    /// Whether a question waits whose answer takes long: there is to be another turn at once.
+    /// Whether a costly question waits, so that another turn has to follow at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.costly.is_empty()
     }
 
-    /// Answers the first question whose answer takes long.
+    /// Answers the first costly question.
     pub(super) fn answer_costly(&mut self) {
         let Some(incoming) = self.costly.pop_front() else { return };
         let told = match incoming.verb {
@@ -64,7 +65,7 @@ impl Front {
         }
     }
 
-    /// Answers the questions that wait with `failure`, when the service stops waiting.
+    /// Answers the costly questions that wait with `failure`, when the service stops waiting.
     pub(super) fn refuse_costly(&mut self, failure: &Failure) {
         for incoming in std::mem::take(&mut self.costly) {
             self.fail(&incoming, failure);

@@ -1,5 +1,5 @@
-//! Notes for the operator while requests are refused for lack of room: who asks is told at once, and whoever runs the
-//! service should see it too.
+//! Notes for the operator while requests are refused for lack of room. The requester is told at once; the operator
+//! should see the refusals too.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use crate::nats::admission::{Admission, MAX_BYTES};
 use super::task::Front;
 use super::wait_budget::WAITING_BYTES;
 
-/// How long a refusal is told of.
+/// The time for which a refusal is noted.
 const TOLD: Duration = Duration::from_secs(10);
 
-/// The refusals for lack of room, as they were last looked at.
+/// The refusals for lack of room up to the last look.
 #[derive(Debug, Default)]
 pub(super) struct Crowding {
     admission: Arc<Admission>,
@@ -28,7 +28,8 @@ struct Refusals {
 }
 
 impl Refusals {
-    /// Notes that there were `count` refusals by `now`; returns how many are new, and whether the last one was lately.
+    /// Records that there were `count` refusals by `now`; returns the number of new refusals, and whether the last
+    /// refusal was lately.
     fn look(&mut self, count: u64, now: Instant) -> (u64, bool) {
         let new = count.saturating_sub(std::mem::replace(&mut self.seen, count));
         if new > 0 {

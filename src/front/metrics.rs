@@ -140,7 +140,7 @@ metrics! {
     pub refused_for_room: Counter = "refused_for_room",
         "Requests that were refused for lack of room, on arrival or where they were to wait for a node";
     pub refused_costly: Counter = "refused_costly",
-        "Questions of administrators that were refused because too many waited whose answers take long";
+        "Costly questions of administrators that were refused because too many such questions waited";
     pub lost_replies: Counter = "lost_replies", "Replies that could not be sent because NATS did not take them";
     refused_log_questions: Gauge<i64, AtomicI64> = "refused_log_questions",
         "Questions for log lines that were refused because too many waited";

@@ -1,5 +1,6 @@
-//! How many reservations there may be, in all and of one user. A node that names no `maxSessions` takes any number, and
-//! every script that looks at sessions looks at each reservation too: without a bound one login could slow down everybody.
+//! The bounds on reservations, in all and per user. A node that names no `maxSessions` takes any number, and every
+//! script that looks at sessions looks at each reservation too: without a bound a single login could slow down
+//! everybody.
 
 use crate::model::{Failure, FailureName};
 
@@ -9,8 +10,8 @@ use super::task::Front;
 const MAX_RESERVATIONS: usize = 1_000_000;
 
 impl Front {
-    /// Returns the failure of a request of `user`, as names are compared, for one more reservation, where there are too
-    /// many.
+    /// Returns the failure of a request for another reservation of `user`, in the form in which names are compared;
+    /// `None` where there is room.
     pub(super) fn too_many_reservations(&self, user: &str) -> Option<Failure> {
         let most = self.workers.setup().reservations_per_user;
         let words = if self.ledger.len() >= MAX_RESERVATIONS {

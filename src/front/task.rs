@@ -57,7 +57,7 @@ pub struct Front {
     pub(super) catch_up: CatchUp,
     /// The requests without an answer.
     pub(super) requests: Requests,
-    /// The questions of administrators whose answers take long.
+    /// The costly questions of administrators that wait.
     pub(super) costly: CostlyQuestions,
     /// The requests that wait for a free node, by action.
     pub(super) wait_queues: BTreeMap<Arc<str>, WaitQueue>,

@@ -1,5 +1,5 @@
-//! The room of requests that wait for a free node: bounds on their bytes, in all and of one user. A request may wait for
-//! ten minutes, and must not hold room meanwhile that requests need which are answered at once.
+//! The budget of requests that wait for a free node: bounds on the bytes of these requests, in all and per user. A
+//! request may wait for ten minutes, and must meanwhile not take the room of requests that are answered at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::model::{Failure, FailureName};
 
 /// The most bytes of requests that wait for a free node, of all chains.
 pub(super) const WAITING_BYTES: usize = 16 << 20;
-/// The most of these that may be of a single user.
+/// The most bytes of requests of a single user that wait for a free node.
 pub(super) const WAITING_BYTES_PER_USER: usize = 4 << 20;
 
 /// The bytes of the requests that wait.
@@ -21,7 +21,7 @@ pub(super) struct WaitBudget {
 }
 
 impl WaitBudget {
-    /// Returns whether another request of `bytes` bytes of `user` may wait.
+    /// Makes sure that another request of `bytes` bytes of `user` may wait.
     ///
     /// # Errors
     /// `overloaded`.

@@ -36,11 +36,11 @@ impl Files for Disk {
 }
 
 /// Opens the file at `path`, which must be a regular file: opening a named pipe would wait for a writer, and reading a
-/// device or a terminal for its end. What was opened is judged, so that a pipe that takes the file's place in between is
-/// found too.
+/// device or a terminal would wait for the end. The kind is judged after opening, so that a pipe that takes the place
+/// of the file in between is found too.
 ///
 /// # Errors
-/// The system's error, or what is there in place of a file.
+/// The system's error, or the kind of the thing that is there in place of a file.
 #[cfg(unix)]
 pub fn open_regular(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};

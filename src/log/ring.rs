@@ -122,9 +122,9 @@ impl LogRing {
         self.lock().next
     }
 
-    /// Returns the lines from number `from` on that `wanted` holds of, after a look at up to `most_bytes` of lines; then the
-    /// number to go on from, and the number of lines from `from` on that are forgotten already. Whoever logs waits
-    /// meanwhile, so a look is bounded.
+    /// Returns the lines from number `from` on that `wanted` holds of, after a look at up to `most_bytes` of lines;
+    /// then the number to go on from, and the number of lines from `from` on that are forgotten already. Threads that
+    /// log wait meanwhile, so a look is bounded.
     #[must_use]
     pub fn read(&self, from: u64, most_bytes: usize, wanted: impl Fn(&KeptLine) -> bool) -> (Vec<KeptLine>, u64, u64) {
         let kept = self.lock();

@@ -1,10 +1,10 @@
 //! The admission of requests: a bound on the bytes of requests that are in the service at once, from receipt to reply.
 //!
-//! The number of requests is bounded elsewhere; ten thousand of a megabyte each would still be more than a machine has.
-//! Requests of the usual size are admitted where large requests no longer are, so that a flood of large requests keeps
-//! nobody else out. Requests that wait for a free node, for minutes, are parked: they hold none of this room, but some
-//! of another one, which the front bounds. And small messages that give places back, or tell what is going on, find room
-//! where nothing else does: they are what ends a crowd.
+//! The number of requests is bounded elsewhere; ten thousand requests of a megabyte each would still be more than a
+//! machine has. Requests of the usual size are admitted where large requests no longer are, so that a flood of large
+//! requests keeps nobody else out. Requests that wait for a free node, for minutes, are parked: parked requests hold
+//! room in the front's wait budget, and none here. Small control messages are admitted where nothing else is, because
+//! they end a lack of room or show the state of the service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -21,12 +21,12 @@ const CONTROL_RESERVE_BYTES: usize = 4 << 20;
 /// The size in bytes up to which a control message is small.
 const CONTROL_MESSAGE_BYTES: usize = 64 << 10;
 
-/// The kind of a request, as far as room is concerned.
+/// The kind of a request, by which the room for the request is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// A request for a chain, or any other.
     Usual,
-    /// A message that gives a place back, or tells what is going on.
+    /// A message that frees or changes places, or shows the state of the service: a release, a cordon, a status.
     Control,
 }
 

@@ -166,8 +166,8 @@ impl Verb {
         matches!(self, Self::Cancel | Self::Waiting | Self::Reload | Self::Decision | Self::Status)
     }
 
-    /// The kind of a request of this endpoint, as far as room is concerned: what ends a crowd, or tells of it, finds
-    /// room.
+    /// The kind of a request of this endpoint for admission: requests that end a lack of room, or show the state of the
+    /// service, are admitted where others are not.
     #[must_use]
     pub const fn room(self) -> RequestKind {
         match self {

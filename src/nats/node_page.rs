@@ -1,8 +1,8 @@
 //! A page of nodes as text, built no further than the page goes.
 //!
 //! A node may hold many thousands of reservations, and a cluster thousands of nodes: a page that is built whole and cut
-//! afterwards takes time that the front needs for placements. So sessions are written one by one until the page is full,
-//! straight from the node into the text.
+//! afterwards takes time that the front needs for placements. So sessions are written straight from the node into the
+//! text, and only until the page is full.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const CUT: &str = "sessionsCut";
 /// The bytes that the name of the field for cut sessions takes, with the number and the comma.
 const CUT_BYTES: usize = r#","sessionsCut":18446744073709551615"#.len();
 
-/// A page of nodes, while it is written.
+/// A page of nodes that is being written.
 #[derive(Debug)]
 pub struct NodePage {
     /// The texts of the nodes, with commas between them.
@@ -55,8 +55,8 @@ impl NodePage {
         self.last.as_ref()
     }
 
-    /// Adds `node`: the object that scripts see, with the fields `beside` it. Returns false where the page has nodes and
-    /// no room for this one. A node that is larger than a page is shown with its first sessions.
+    /// Adds `node`: the object that scripts see, with the fields `beside` it. Returns false where the page already has
+    /// nodes and no room for `node`. A node that is larger than a page is shown with the first sessions only.
     pub fn push(&mut self, node: &Node, beside: &Map<String, Value>) -> bool {
         let room = self.most.saturating_sub(self.text.len());
         let is_first = self.is_empty();
@@ -141,7 +141,7 @@ impl SessionTexts {
     }
 }
 
-/// A node with its sessions as text.
+/// A node to be written, with the sessions as text.
 struct ShownNode<'a> {
     view: &'a NodeView<'a>,
     sessions: Box<RawValue>,

@@ -70,7 +70,8 @@ pub fn stats() -> Stats {
 }
 
 impl MicroService {
-    /// Starts listening: each message that is admitted goes to the channel of `intake`, or is answered `overloaded` where that channel is full.
+    /// Starts listening: each message that is admitted goes to the channel of `intake`, or is answered `overloaded`
+    /// where that channel is full.
     ///
     /// # Errors
     /// [`SubscribeError`] where the client cannot subscribe.

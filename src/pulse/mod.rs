@@ -34,8 +34,8 @@ pub struct Pulse {
     /// The thread that the main task ran on at the last beat.
     thread: AtomicI32,
     /// The milliseconds of silence that the looks of the watchdog have found since the last beat. Looks and not time,
-    /// because a process that was paused as a whole, by a signal or with the machine, is not stuck; nor is a thread that
-    /// waits for a processor, which other processes have.
+    /// because a process that was paused as a whole, by a signal or with the machine, is not stuck; nor is a thread
+    /// that waits for a processor, which other processes have.
     silent_ms: AtomicU32,
     /// Whether the main task has ended in order.
     has_ended: AtomicBool,
@@ -53,8 +53,8 @@ impl Pulse {
         self.silent_ms.store(0, Ordering::Relaxed);
     }
 
-    /// Runs `work`, the main task, with a beat at each step of the work; between the steps the main task rests. So a main
-    /// task that has nothing to do costs no system call, and a step that blocks is noticed like a missing beat.
+    /// Runs `work`, the main task, with a beat at each step of the work; between the steps the main task rests. So a
+    /// main task that has nothing to do costs no system call, and a step that blocks is noticed like a missing beat.
     pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| {
@@ -80,8 +80,8 @@ impl Pulse {
         self.has_ended.store(true, Ordering::Relaxed);
     }
 
-    /// Counts a look of the watchdog, in whose time the main task's thread waited for a processor for `waited`; a main
-    /// task that rests is not silent.
+    /// Counts a look of the watchdog. Since the last look, the main task's thread waited for a processor for `waited`,
+    /// which is no silence; a main task that rests is not silent.
     fn look(&self, waited: Duration) {
         if self.is_resting.load(Ordering::Acquire) {
             self.silent_ms.store(0, Ordering::Relaxed);

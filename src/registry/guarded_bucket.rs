@@ -1,5 +1,5 @@
-//! Buckets that are being read, and are checked at intervals: each must be the bucket that it was, and all that is
-//! stored must arrive.
+//! Buckets that are being read, and are checked at intervals: each must still be the bucket that reading began with,
+//! and all stored entries must arrive.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -189,8 +189,8 @@ impl MarkBook {
     }
 }
 
-/// Makes sure that one more mark may be kept, for `node`: nodes that report are bounded by themselves, and others by
-/// [`MAX_ABSENT_MARKS`].
+/// Makes sure that another mark may be kept, for `node`. Marks of nodes that report are bounded by the number of these
+/// nodes, and other marks by [`MAX_ABSENT_MARKS`].
 pub(super) fn admit(node: &str, marks: &SharedMarks, check_ins: &CheckIns) -> Result<(), MarkError> {
     let marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
     let check_ins = check_ins.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a verified token changes in a request: the claims that scripts see, and whose word counts for groups and rights.
+//! The changes of a request by a verified token: the claims that scripts see, and the groups and rights.
 
 use serde_json::{Map, Value};
 
@@ -32,8 +32,9 @@ pub fn request_token<'r>(request: &'r Map<String, Value>, policy: &TokenPolicy) 
 }
 
 impl TokenVerifier {
-    /// Puts into `request` what follows from its token, which was `judged`: the claims and the login by the rule `names`,
-    /// or no claims where such requests go on without. Returns the reason where the token was ignored.
+    /// Puts into `request` what follows from the token that was `judged`: the claims, and the login by the rule
+    /// `names`; or no claims, where requests without a valid token are let through. Returns the reason where the token
+    /// was ignored.
     ///
     /// # Errors
     /// The reason why the request is refused.
@@ -61,15 +62,15 @@ impl TokenVerifier {
     }
 }
 
-/// Takes the requester's own claims out of `request`: where tokens are verified, nobody else's word counts. Returns
+/// Takes the requester's own claims out of `request`: where tokens are verified, only claims of a token count. Returns
 /// whether there were any.
 pub fn without_claims(request: &mut Map<String, Value>) -> bool {
     request.shift_remove(CLAIMS).is_some()
 }
 
 /// Puts the listed `claims` of a verified token into `request`, with the groups and rights that come from them by
-/// `policy`. Without claims there are none, and no groups and rights from them either. What the token is to say is
-/// taken out of the requester's own words: a rule that falls back to them would trust them again.
+/// `policy`. Without claims there are none, and no groups and rights from them either. Fields that the token is to give
+/// are taken out of the requester's user: a rule that falls back to these fields would trust the requester again.
 fn with_claims(request: &mut Map<String, Value>, policy: &TokenPolicy, claims: Option<&Map<String, Value>>) {
     let none = Map::new();
     let claims = claims.unwrap_or(&none);

@@ -1,5 +1,5 @@
-//! The login that a token gives: what the names of the request's user are compared with, and what is written in their
-//! place.
+//! The login that a token gives. The names of the request's user are compared with that login, and are replaced by the
+//! spelling of the token.
 //!
 //! Names are compared more strictly here than `service.user_names` compares sessions. That rule only groups sessions;
 //! this comparison decides as whom a session is started. Folding all of Unicode would take `marK`, with a Kelvin sign,
@@ -22,7 +22,7 @@ const SUBJECT: &str = "sub";
 /// The login of a token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TokenLogin<'t> {
-    /// The login, as the token has it.
+    /// The login, in the spelling of the token.
     own: &'t str,
     /// The issuer's own identifier of the user, which often is no login.
     subject: Option<&'t str>,
@@ -53,8 +53,8 @@ impl<'t> TokenLogin<'t> {
         }
     }
 
-    /// Makes sure that every name of the user of `request` is this login's: scripts, home rules and job commands read
-    /// whichever they like.
+    /// Makes sure that every name of the user of `request` is this login's: scripts, home rules and job commands may
+    /// read any of the names.
     ///
     /// # Errors
     /// The name that is another user's.
@@ -86,8 +86,8 @@ impl<'t> TokenLogin<'t> {
         name == SUBJECT && self.subject == Some(value)
     }
 
-    /// Writes the names of the user of `request` as the token spells them: whoever starts a session starts this user's,
-    /// and no other one whose name differs by case.
+    /// Writes the names of the user of `request` as the token spells them: a session then starts as this user, and not
+    /// as another user with a name that differs by case.
     pub(super) fn write_into(&self, request: &mut Map<String, Value>) {
         self.write_user(request.get_mut("user"));
         self.write_user(request.get_mut("params").and_then(|params| params.get_mut("me")));
@@ -106,7 +106,7 @@ impl<'t> TokenLogin<'t> {
     }
 }
 
-/// Returns `name` without its domain (`SITE\ann`, `ann@site.example`), where that is one of `domains`.
+/// Returns `name` without the domain (`SITE\ann`, `ann@site.example`), where `domains` has that domain.
 fn without_domain<'n>(name: &'n str, domains: &[String]) -> &'n str {
     let is_listed = |domain: &str| domains.iter().any(|listed| listed.eq_ignore_ascii_case(domain));
     let before = name.split_once('\\').filter(|(domain, _)| is_listed(domain)).map(|(_, user)| user);

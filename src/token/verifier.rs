@@ -97,7 +97,7 @@ impl TokenVerifier {
         })
     }
 
-    /// Makes sure that `signed` is accepted at `now_ms` in Unix milliseconds, for the user of `request`, whose login is
+    /// Makes sure that `signed` is accepted at `now_ms` in Unix milliseconds, for the user of `request` with the login
     /// `login`.
     ///
     /// # Errors
@@ -167,8 +167,8 @@ impl TokenVerifier {
         }
     }
 
-    /// Returns the keys that may have signed a token with `header`: that of its `kid`, else those without a name; a token
-    /// without a `kid` may be of any key.
+    /// Returns the keys that may have signed a token with `header`: the key of that `kid`, else the keys without a
+    /// name; a token without a `kid` may be of any key.
     fn candidates(&self, header: &TokenHeader) -> Result<impl Iterator<Item = &TokenKey>, TokenError> {
         let algorithm = header.algorithm;
         let is_named = |kid: &String| self.keys.iter().any(|key| key.kid.as_ref() == Some(kid));

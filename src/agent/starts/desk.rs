@@ -55,9 +55,9 @@ impl StartDesk {
         Self { settings, node: node.to_owned(), memory: Mutex::default(), turns, started, stop }
     }
 
-    /// Answers the requests for starts on this node until the stop, and then ends the starts that are under way. A request
-    /// whose answer would go to a bucket or to an endpoint is not run: whoever asks may not write there, and the agent
-    /// may.
+    /// Answers the requests for starts on this node until the stop, and then ends the starts that are under way. A
+    /// request is not run where the answer would go to a bucket or to an endpoint: the requester may not write there,
+    /// but the agent may.
     pub(in crate::agent) async fn run(self, bus: Bus, namespace: Namespace) {
         let subject = namespace.node_start(&self.node);
         self.log(&subject);

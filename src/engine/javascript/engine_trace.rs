@@ -1,7 +1,7 @@
 //! The place of an error in Boa's compiled code, beyond the place in the source that Boa reports.
 //!
-//! Boa shows the compiled code of an error nowhere but in the text for debugging. The text is read with care and is only
-//! used to say more of a place: whatever does not read as expected is no place.
+//! Boa shows the compiled code of an error only in the text for debugging. That text is used only to say more about a
+//! place: text that does not read as expected gives no place.
 
 use std::fmt::Write;
 
@@ -10,22 +10,22 @@ use boa_engine::JsError;
 use super::analysis::edits::Place;
 use super::tail::Tail;
 
-/// The length of the end of the text that is looked at, in bytes: some thousands of places in one function.
+/// The bytes at the end of the text for debugging that are read: some thousands of places in one function.
 const MAX_FRAME_BYTES: usize = 256 * 1024;
 
-/// Where the innermost function of a script stood as an error came up.
+/// The place of the innermost function of a script at an error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FailedAt {
     /// The place that Boa reports.
     pub(super) reported: Place,
-    /// The place of the compiled code before.
+    /// The place before `reported` in the compiled code.
     pub(super) before: Option<Place>,
-    /// The place of the compiled code that follows.
+    /// The place after `reported` in the compiled code.
     pub(super) next: Option<Place>,
 }
 
 impl FailedAt {
-    /// Returns the place of `error`; `None` where it cannot be read.
+    /// Returns the places of `error`; `None` where they cannot be read.
     pub(super) fn of(error: &JsError) -> Option<Self> {
         let mut text = Tail::new(MAX_FRAME_BYTES);
         write!(text, "{error:?}").ok()?;

@@ -1,11 +1,11 @@
-//! The end of a text that may be long.
+//! The end of a long text.
 
 use std::fmt::Write;
 
-/// A text that forgets its beginning.
+/// A text that keeps only its last bytes.
 pub(super) struct Tail {
     text: String,
-    /// The bytes of the end that are kept at least.
+    /// The least number of last bytes that are kept.
     kept: usize,
 }
 

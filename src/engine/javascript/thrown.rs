@@ -178,8 +178,8 @@ impl ThrownReader<'_> {
         }
     }
 
-    /// Returns the place of the member whose look-up is the `error`, which Boa reports at `told`; absent where Boa's
-    /// place is the member's own.
+    /// Returns the place of the member at which a lookup failed with `error`, where Boa reports `told` instead; `None`
+    /// where Boa's place is the place of the member.
     fn member(&self, error: &JsError, told: Option<&Position>) -> Option<Position> {
         let failed = FailedAt::of(error)?;
         let own = |(line, column)| self.wrapper.own_position(line, column);

@@ -33,7 +33,8 @@ pub(super) struct Wrapper {
     moves: Moves,
     /// What counters moved after that.
     counted: Moves,
-    /// The method calls of the text, once an error asked for them; absent within where they cannot be read.
+    /// The method calls of the text, read when an error first asks for them; `None` within where the text cannot be
+    /// read.
     method_calls: OnceCell<Option<MethodCalls>>,
 }
 
@@ -129,8 +130,8 @@ fn naming(text: &str, place: Place, name: &str) -> Option<Edit> {
     Some(Edit { start, replaced: 0, text: format!("var {name}="), moves: Some(place) })
 }
 
-/// Returns the source with the function's name, with assignments to a length in the computed form, and with the keys
-/// taken that belong to no rest.
+/// Returns the source with the edits: the function gets a name, assignments to a length get the computed form, and keys
+/// that are taken apart beside a rest are taken before.
 fn edited(own: &str, named: Option<Edit>, reading: &JavaScriptSource) -> (String, Moves) {
     let sure = || named.iter().cloned().chain(reading.split_keys.taken(own));
     let lengths = computed(own, &reading.length_writes);

@@ -1,4 +1,4 @@
-//! The work of the front after a batch of events, from which no event waits, and the end of the front.
+//! The work of the front after each batch of events, and the end of the front.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use crate::model::{Failure, FailureName};
 pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 impl Front {
-    /// Fills the slots, starts missing workers, asks the questions that can be asked, and makes one of the answers that
-    /// take long: after a batch of events, and again where [`Front::has_work`] says so; `time` says whether there was a tick among them.
+    /// Fills the slots, starts missing workers, asks the questions that can be asked, and answers the first costly
+    /// question: after a batch of events, and again where [`Front::has_work`] says so. `time` says whether there was a
+    /// tick among the events.
     pub fn settle(&mut self, time: bool) {
         let before = Arc::clone(&self.workers.setup().birth);
         if let Some(queued) = self.workers.take_over(&self.requests) {

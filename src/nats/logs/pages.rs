@@ -1,7 +1,7 @@
 //! The answers to questions for log lines: one question at a time, on a thread that may take its time.
 //!
 //! To write a log of a megabyte as JSON takes tens of milliseconds of a processor, and every process answers each
-//! question. So nothing of it is done on the threads that carry requests, and few questions wait.
+//! question. So the threads that carry requests write no answers, and few questions wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{LogProcess, LogsAnswer, LogsQuery, MESSAGE_BYTES};
 use crate::log;
 
-/// The most questions that wait for their answers; one more is being answered. Further ones are refused.
+/// The most questions that wait while another question is being answered. Further questions are refused.
 pub(super) const QUESTIONS_WAITING: usize = 16;
 
 /// The number of questions that were refused since the start.
@@ -79,7 +79,7 @@ async fn send(client: &Client, process: &Arc<LogProcess>, question: &LogQuestion
 struct Page {
     /// The message; `None` where no line of this part of the log is wanted, and further parts follow.
     text: Option<Vec<u8>>,
-    /// The number of the line at which the next page begins, where there is one.
+    /// The number of the first line of the next page; `None` where this page is the last.
     next: Option<u64>,
 }
 

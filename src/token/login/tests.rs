@@ -1,4 +1,5 @@
-//! Tests of the login that a token gives: whose names are taken for it, and what is written in their place.
+//! Tests of the login that a token gives: which names are taken for that login, and which names are written in their
+//! place.
 
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,10 @@
-//! The members that are called or written to, found by the little that Boa reports of an error in one of them.
+//! The lookups of members that a script calls or writes to, found by the place that Boa reports for an error in such a
+//! lookup.
 //!
-//! Boa gives a place of its own to a member that is read, and to a call from the arguments on. The look-up of a called
-//! member (`a.b` of `a.b()`) stands before that, so that an error there is reported at whatever lies around: the head of
-//! the function, an assignment, the next member of a chain. Together with the place that follows in the compiled code,
-//! which is where the call begins, the report names one call.
+//! Boa records the place of each member that is read, and the place of each call from the arguments on. The lookup of a
+//! called member (`a.b` of `a.b()`) comes before the arguments and has no place of its own: Boa reports an error there
+//! at the code around, such as the head of the function, an assignment, or the next member of a chain. The reported
+//! place and the place that follows in the compiled code, where the call begins, together name a single call.
 
 use std::ops::ControlFlow;
 
@@ -22,39 +23,39 @@ use boa_ast::{Position, Spanned};
 use super::edits::Place;
 use super::tree::Tree;
 
-/// The objects of the engine whose functions report an argument that is not there in the words of a look-up.
+/// The built-in objects with functions that report a missing argument in the words of a failed lookup.
 const ENGINES: [&str; 3] = ["Object", "Array", "Reflect"];
 
-/// The look-ups of a source that have no place of their own, in the order in which they are compiled.
+/// The lookups of a source that have no place of their own, in the order of compilation.
 pub(in crate::engine::javascript) struct MethodCalls(Vec<LookUp>);
 
-/// A look-up of a member, without a place of its own.
+/// A lookup of a member, without a place of its own.
 struct LookUp {
-    /// The place that Boa reports; `None` where that is unknown.
+    /// The place that Boa reports for an error; `None` where that place is unknown.
     reported: Option<Place>,
     kind: LookUpKind,
 }
 
 enum LookUpKind {
-    /// The member of a call; one of `begins` is the next place in the compiled code. The object may be one of the
-    /// engine's own, which is there.
+    /// The lookup of a called member. The place that follows in the compiled code is in `begins`. Where `is_engines`,
+    /// the object may be a built-in, which always exists.
     Called { member: Place, begins: Vec<Place>, is_engines: bool },
     /// A member that is written to.
     Written { member: Place },
-    /// Any other look-up, as behind `?.`.
+    /// Any other lookup, as behind `?.`.
     Other,
 }
 
 impl MethodCalls {
-    /// Returns the look-ups of `tree`.
+    /// Returns the lookups of `tree`.
     pub(in crate::engine::javascript) fn of(tree: &Tree) -> Self {
         let mut calls = Calls { tree, around: Vec::new(), found: Vec::new(), is_member: false };
         let _ = tree.script.statements().visit_with(&mut calls);
         Self(calls.found)
     }
 
-    /// Returns the place of the member whose look-up failed, by the place that Boa reports, and the places `before` and
-    /// `after` that one in the compiled code; `None` where they fit none or several.
+    /// Returns the place of the member with the failed lookup. Boa reports `reported`; in the compiled code, `before`
+    /// and `after` are the places next to `reported`. `None` where no lookup or several lookups fit.
     pub(in crate::engine::javascript) fn member(
         &self,
         reported: Place,
@@ -102,7 +103,7 @@ type Flow = ControlFlow<std::convert::Infallible>;
 
 struct Calls<'t> {
     tree: &'t Tree,
-    /// The places that Boa reports for what is compiled, the innermost last.
+    /// The places that Boa reports for the code around, the innermost last.
     around: Vec<Option<Place>>,
     found: Vec<LookUp>,
     /// Whether a member of an optional chain was visited. Boa does not name the type that tells a member from a call.
@@ -115,7 +116,7 @@ impl Calls<'_> {
         self.found.push(LookUp { reported, kind });
     }
 
-    /// Visits by `act` what Boa compiles with `place`.
+    /// Runs `act` to visit code that Boa reports at `place`.
     fn within(&mut self, place: Option<Position>, act: impl FnOnce(&mut Self) -> Flow) -> Flow {
         self.around.push(place.map(own));
         let flow = act(self);
@@ -123,7 +124,7 @@ impl Calls<'_> {
         flow
     }
 
-    /// Visits the parts of `access`, whose own look-up has no place of its own.
+    /// Visits the parts of `access`; the lookup of `access` itself has no place.
     fn parts(&mut self, access: &PropertyAccess) -> Flow {
         let field = match access {
             PropertyAccess::Simple(access) => {
@@ -139,7 +140,7 @@ impl Calls<'_> {
         }
     }
 
-    /// Whether the member is looked up in what the engine brings, or is the `call` or `apply` of a function.
+    /// Whether the object is one of [`ENGINES`], or the member is the `call` or `apply` of a function.
     fn is_engines(&self, access: &PropertyAccess) -> bool {
         let PropertyAccess::Simple(access) = access else { return false };
         let is_applied = match access.field() {
@@ -278,7 +279,7 @@ impl<'ast> Visitor<'ast> for Calls<'_> {
     }
 }
 
-/// Adds to `places` those that Boa may put at the beginning of `expression`, from the outermost on.
+/// Adds to `places` the places at which Boa may report the beginning of `expression`, from the outermost on.
 fn first_places(expression: &Expression, places: &mut Vec<Place>) {
     let mut next = Some(expression);
     while let Some(expression) = next {

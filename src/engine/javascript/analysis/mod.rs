@@ -4,7 +4,7 @@
 //! `tree` stand the single analyses: the parts of a node that a function reads (`reads`), the paths into the request
 //! (`depends`), writes to nodes (`writes`), to globals (`global_use`) and to lengths (`lengths`), and whether the top
 //! level keeps state (`stateless`). `source` calls all of them. `scan` checks the text before any parser reads the
-//! text. `method_calls` is read where an error asks for it. Nothing here runs a script.
+//! text. `method_calls` runs only after an error, and finds the lookup that failed. Nothing here runs a script.
 
 mod definitions;
 pub(super) mod depends;

@@ -1,9 +1,9 @@
 //! Keys that an object pattern takes apart beside a rest, rewritten so that the engine leaves them out of the rest.
 //!
-//! Of `{ b: { c }, ...o }` Boa puts into `o` all but the keys that are given a variable, so that `o` keeps `b`
-//! (docs/src/internals/facts.md). A key that is taken before, `{ b: rest$0, b: { c }, ...o }`, is left out. The key is
-//! read twice then, which only a getter notices; where the key is computed by more than names and texts, the pattern is
-//! refused, because the computation would run twice.
+//! In `{ b: { c }, ...o }` Boa leaves out of `o` only the keys that are given a variable, so that `o` keeps `b`
+//! (docs/src/internals/facts.md). The pattern becomes `{ b: rest$0, b: { c }, ...o }`, where a variable takes `b`
+//! first. The key is read twice then, which only a getter notices; where the key is computed by more than names and
+//! texts, the pattern is refused, because the computation would run twice.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -30,7 +30,7 @@ pub(in crate::engine::javascript) struct SplitKey {
     start: Place,
     end: Place,
     is_computed: bool,
-    /// Whether the pattern assigns to what is there, and declares nothing.
+    /// Whether the pattern assigns to existing targets, and declares nothing.
     is_assigned: bool,
 }
 
@@ -50,7 +50,8 @@ pub(in crate::engine::javascript) fn split_keys(tree: &Tree, moves: &Moves) -> S
 }
 
 impl SplitKeys {
-    /// Returns the edits of `text` that take each key before it is taken apart.
+    /// Returns the edits of `text` that put, before each key that is taken apart, the same key with a target of our
+    /// own.
     pub(in crate::engine::javascript) fn taken(&self, text: &str) -> Vec<Edit> {
         let mut name = NAME.to_owned();
         while text.contains(&name) {

@@ -1,10 +1,11 @@
-//! What a date of the request's time says beside the hour, the minute and the day of the week.
+//! The parts of the request's time as a date, beyond the hour, the minute and the day of the week.
 
 use crate::clock::Moment;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The part with this number, in the order of the methods of `lower/dates.rs`; absent where that is not known.
+/// Returns the part with this number, in the order of the methods in `lower/dates.rs`; `None` where the part is not
+/// known.
 pub(super) fn part(moment: &Moment, number: usize) -> Option<i64> {
     let local = moment.ms + i64::from(moment.offset_min) * 60_000;
     // A zone whose offset has seconds would tell another time.
@@ -28,7 +29,8 @@ pub(super) fn part(moment: &Moment, number: usize) -> Option<i64> {
     is_sure.then_some(part)
 }
 
-/// Year, month from 1 and day of the month of a day since the start of 1970, by the Gregorian calendar.
+/// Returns the year, the month from 1 and the day of the month of `day`, in days since the start of 1970, by the
+/// Gregorian calendar.
 fn civil(day: i64) -> (i64, i64, i64) {
     let shifted = day + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -40,8 +42,8 @@ fn civil(day: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, own)
 }
 
-/// The time that `text` names in milliseconds, where it is of the form `2026-12-01`, which is of UTC, or of
-/// `2026-12-01T08:30:00.000Z`, with or without seconds and with `Z` or an offset; absent for any other text.
+/// Returns the Unix time of `text` in milliseconds. `text` has the form `2026-12-01` (midnight in UTC) or
+/// `2026-12-01T08:30:00.000Z`, with or without seconds and with `Z` or an offset; `None` for any other text.
 pub(super) fn time_of(text: &str) -> Option<f64> {
     let is_form = |form: &str| {
         text.len() == form.len()

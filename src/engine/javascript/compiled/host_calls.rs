@@ -98,7 +98,7 @@ host_calls! {
     Substring "substring" 3 -> Any, true;
     Substr "substr" 3 -> Any, true;
     SliceText "slice" 3 -> Any, true;
-    /// A text with the first of one text replaced by another.
+    /// A text in which the first occurrence of a second text is replaced by a third text.
     Replace "replace" 3 -> Any, true;
     ReplaceAll "replaceall" 3 -> Any, true;
     PadStart "padstart" 3 -> Any, true;
@@ -117,7 +117,7 @@ host_calls! {
     ParseFloat "parsefloat" 1 -> Num, true;
     /// The first match of a pattern with its groups, as a dictionary of these; `null` where there is none.
     Match "match" 2 -> Any, false;
-    /// All matches of a pattern, in the same way.
+    /// All matches of a pattern without groups, as a dictionary of these; `null` where there is none.
     MatchAll "matchall" 2 -> Any, false;
     /// A text with the first match of a pattern replaced.
     ReplaceMatch "replacematch" 3 -> Any, true;
@@ -145,17 +145,17 @@ host_calls! {
     ShiftLeft "shiftleft" 2 -> Num, true;
     ShiftRight "shiftright" 2 -> Num, true;
     ShiftRightUnsigned "shiftunsigned" 2 -> Num, true;
-    /// What a date says of the time of the request, by number.
+    /// A part of the request's time as a date, by the number of the part.
     DatePart "datepart" 1 -> Num, true;
-    /// The first of several values that are logged: a text that is no template.
+    /// The text of the first of several logged values; gives up where the text has a placeholder such as `%s`.
     LogStart "logstart" 1 -> Any, true;
-    /// A primitive as JSON; `undefined` where it is that.
+    /// A primitive as JSON; `undefined` for `undefined`.
     Json "json" 1 -> Any, true;
-    /// What a text of JSON holds, objects as dictionaries; gives up over lists.
+    /// The value of a JSON text, with objects as dictionaries; gives up over lists.
     JsonParse "jsonparse" 1 -> Any, false;
-    /// The time that a text names, in milliseconds.
+    /// The Unix time of a date in a text, in milliseconds.
     DateParse "dateparse" 1 -> Num, true;
-    /// The elements of a list as one text, with another one between.
+    /// The elements of a list as one text, with a separator between them.
     Join "join" 2 -> Any, false;
     /// Logs a line at a level.
     Write "write" 2 -> Any, false;

@@ -9,7 +9,7 @@ use super::ir::BailCause;
 use super::lower::is_inherited;
 use super::value::{self, Kind, kind};
 
-/// A number that has more digits than these may have been read as its neighbour.
+/// The most digits of a number that is read exactly; a longer number may have been read as a neighbouring number.
 const CERTAIN_DIGITS: usize = 15;
 
 impl Surroundings {
@@ -30,7 +30,7 @@ impl Surroundings {
         }
     }
 
-    /// What the text holds. Lists, and what is no JSON, are left to Boa.
+    /// Returns the value of a JSON text. Lists, and texts that are no JSON, are left to Boa.
     pub(super) fn parse_json(&mut self, text: i64) -> Answer<i64> {
         let text = self.text(text)?;
         match serde_json::from_str(&text) {

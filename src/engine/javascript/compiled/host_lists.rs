@@ -1,4 +1,4 @@
-//! Lists that become texts, for compiled code.
+//! Joining lists to texts, for compiled code.
 
 use wasmtime::{Caller, Extern, Linker};
 
@@ -8,10 +8,10 @@ use super::host_calls::HostCall;
 use super::ir::BailCause;
 use super::value::{Kind, kind};
 
-/// Offers the call.
+/// Defines the call in `linker`.
 ///
 /// # Errors
-/// What wasmtime says.
+/// The error of wasmtime.
 pub(super) fn offer(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
     type Ask<'a> = Caller<'a, Surroundings>;
     linker.func_wrap(HOST, HostCall::Join.name(), |mut ask: Ask<'_>, list: i64, between: i64| {
@@ -30,7 +30,7 @@ pub(super) fn offer(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
 }
 
 impl Surroundings {
-    /// `items` as one text, each behind the next one; nothing for what is nothing.
+    /// Joins `items`, with `between` between them; `undefined` and `null` count as empty texts.
     fn join(&mut self, items: &[u64], between: i64) -> wasmtime::Result<i64> {
         let (between, mut whole) = (self.text(between)?, String::new());
         for (place, item) in items.iter().enumerate() {

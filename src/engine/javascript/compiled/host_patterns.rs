@@ -1,4 +1,4 @@
-//! Patterns for compiled code: what they match of a text, by the engine that Boa has, which counts in units of UTF-16.
+//! Patterns for compiled code: the matches in a text, found by the regex engine that Boa uses, in UTF-16 code units.
 
 use super::dictionary::DictionaryKind;
 use super::host::Surroundings;
@@ -7,19 +7,19 @@ use super::host_texts::{Answer, Given};
 use super::ir::BailCause;
 use super::value::{self, Kind, kind};
 
-/// A match: the whole, then the groups, each with its begin and end; `None` for a group that took no part.
+/// A match: the whole match, then the groups, each with begin and end; `None` for a group that took no part.
 type MatchGroups = Vec<Option<(usize, usize)>>;
 
-/// Matches of a pattern that one call finds.
+/// The number of matches at which a call gives up.
 const MAX_MATCHES: usize = 10_000;
 
 impl Surroundings {
-    /// The units of a text.
+    /// Returns the UTF-16 code units of a text.
     fn units(&mut self, text: i64) -> Answer<Vec<u16>> {
         Ok(self.text(text)?.encode_utf16().collect())
     }
 
-    /// The matches of the pattern with a number in a text, with their groups.
+    /// Returns at most `most` matches of the pattern with the number `pattern`, with the groups of each match.
     fn found(&mut self, units: &[u16], pattern: i64, most: usize) -> Answer<Vec<MatchGroups>> {
         let Kind::Number(pattern) = kind(pattern as u64) else { return self.give_up(BailCause::Kind) };
         let matches = self.patterns.get(pattern as usize).map(|pattern| {
@@ -77,7 +77,7 @@ impl Surroundings {
         self.list_of(parts.into_iter())
     }
 
-    /// A map of these texts by place; `undefined` where there is none.
+    /// Returns a map from places to these texts; `undefined` for an absent text.
     fn list_of<'a>(&mut self, parts: impl Iterator<Item = Option<&'a [u16]>>) -> Answer<i64> {
         let map = self.make(DictionaryKind::Map);
         for (place, part) in parts.enumerate() {
@@ -87,7 +87,7 @@ impl Surroundings {
         Ok(map)
     }
 
-    /// A text of these units; gives up where they are half of a letter.
+    /// Interns the text of these units; gives up where the units have an unpaired surrogate.
     fn intern_units(&mut self, units: &[u16]) -> Answer<i64> {
         match String::from_utf16(units) {
             Ok(text) => self.intern(&text),

@@ -1,4 +1,4 @@
-//! What functions are compiled by, and what of a function is compiled once.
+//! The compiler of functions to WebAssembly, and the compiled code, which is made once for each function.
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -18,12 +18,13 @@ use super::strings::Strings;
 use super::table::Owner;
 use super::thrown::ThrowPlace;
 
-/// Stack of compiled code in bytes.
+/// The stack of compiled code, in bytes.
 const STACK_BYTES: usize = 512 << 10;
-/// So many functions of a module are looked at for the loop that a call was in: what a script calls is written out.
+/// The most frames of a backtrace that are read to find the loop of a call: functions that the script calls are
+/// inlined, so that the script's own function is near the top.
 const FRAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
-/// What all compiled functions share.
+/// The compiler, which all compiled functions share.
 pub(in super::super) struct ModuleCompiler {
     linker: Linker<Surroundings>,
     engine: Engine,
@@ -35,7 +36,7 @@ impl ModuleCompiler {
     /// Starts wasmtime.
     ///
     /// # Errors
-    /// What it says.
+    /// The error of wasmtime.
     pub(in super::super) fn new(alarm: &Rc<dyn Alarm>) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(Some(FRAMES));
@@ -49,12 +50,12 @@ impl ModuleCompiler {
         Ok(Self { linker, engine, alarm: Rc::clone(alarm), runs: Cell::default() })
     }
 
-    /// What counts the time of scripts.
+    /// Returns the alarm that counts the time of scripts.
     pub(in super::super) fn alarm(&self) -> &dyn Alarm {
         &*self.alarm
     }
 
-    /// Does `work` of our own, in time that is not the script's.
+    /// Runs `work` of the service, which does not count as time of the script.
     pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
         self.alarm.pause();
         let result = work();
@@ -62,16 +63,16 @@ impl ModuleCompiler {
         result
     }
 
-    /// A number that no other run had.
+    /// Returns a number that no other run has.
     pub(in super::super) fn next_run(&self) -> u64 {
         self.runs.set(self.runs.get() + 1);
         self.runs.get()
     }
 
-    /// Compiles `lowered`, whose texts are `strings`.
+    /// Compiles `lowered`, with the texts in `strings`.
     ///
     /// # Errors
-    /// What wasmtime says, or a pattern that it does not know.
+    /// The error of wasmtime, or of a pattern that cannot be compiled.
     pub(super) fn compile(&self, lowered: Lowered, strings: &Strings) -> Result<CompiledCode, String> {
         let best = best::recognise(&lowered);
         let emitted = emit::module(&lowered, best.as_ref().ok().map(|best| &best.probe));
@@ -103,26 +104,27 @@ pub(in super::super) struct CompiledCode {
     pub(super) strings: Strings,
     pub(super) throws: Vec<ThrowPlace>,
     pub(super) writes_nodes: bool,
-    /// The index of the script's own function, and where its loops are.
+    /// The index of the script's own function in the module, and the loops of that function.
     own: u32,
     loops: Vec<LoopSpan>,
-    /// The order in which it keeps nodes, or why it is no function that keeps the best one.
+    /// The order in which the function keeps nodes, or the reason why the function does not count as keeping the best
+    /// node.
     pub(super) best: Result<NodeOrder, Refusal>,
 }
 
 impl CompiledCode {
-    /// Whether it keeps the best node, so that not every one has to be looked at.
+    /// Whether the function keeps the best node, so that not every node has to be looked at.
     pub(super) fn keeps_best(&self) -> bool {
         self.best.is_ok()
     }
 
-    /// Why it does not.
+    /// Returns the reason why the function does not count as keeping the best node.
     #[cfg(test)]
     pub(super) fn refusal(&self) -> Option<&'static str> {
         self.best.as_ref().err().map(|refusal| refusal.0)
     }
 
-    /// The line and column of the innermost loop in which a call was that ended with `error`.
+    /// Returns the line and column of the innermost loop around the call that ended with `error`.
     pub(super) fn place(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
         let frames = error.downcast_ref::<WasmBacktrace>()?.frames();
         let at = frames.iter().find(|frame| frame.func_index() == self.own)?.func_offset()?;

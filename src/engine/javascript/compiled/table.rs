@@ -1,8 +1,8 @@
 //! The nodes and the request as compiled code reads them: columns of cells, records and lists in the module's memory.
 //!
-//! A column is written once and then changed by row with the cluster, and of a changed row only the cells whose part of
-//! the node changed: a reservation writes one. Behind the columns lie the lists of their cells, behind these whatever one
-//! call makes.
+//! A column is written once and then changed by row with the cluster; of a changed row, only the cells are written that
+//! depend on a changed part of the node: a reservation writes a single cell. Behind the columns lie the lists of their
+//! cells, and behind these the values that a single call makes.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -19,19 +19,19 @@ use super::paths::{NODE, PathId, Paths, REQUEST};
 use super::request::{RequestCell, RequestSource};
 use super::value::{self, LIST_BYTES};
 
-/// So many changes are written within the script's own time: to stop its clock takes two system calls.
+/// The most changes that are written within the time of the script: to pause that time takes two system calls.
 const FEW_CHANGES: u64 = 8;
-/// So many bytes of documents may be looked at meanwhile.
+/// The most bytes of documents that are read meanwhile.
 const FEW_BYTES: usize = 32 << 10;
 /// Where the request's record lies.
 pub(super) const REQUEST_AT: u32 = 2048;
 /// Where columns begin.
 const ROWS_AT: u32 = 4096;
-/// Columns have room for more rows than there are, by half.
+/// The least room of the columns, in rows. Columns have room for half as many rows more than there are slots.
 const MIN_ROWS: usize = 64;
-/// Bytes of texts that a script's columns may have; after that they are written anew.
+/// The most bytes of texts that the columns of a script may have; beyond, all texts are written anew.
 const MAX_TEXTS: usize = 8 << 20;
-/// Where lists of cells end at most; after that everything is written anew.
+/// The highest end of lists of cells; beyond, everything is written anew.
 const MAX_END: u32 = 32 << 20;
 
 /// The memory of a module on our side.
@@ -44,11 +44,11 @@ pub(super) struct NodeTable {
     request: Vec<(PathId, RequestSource)>,
     /// How many rows the columns have room for.
     rows: usize,
-    /// The generation of the cluster that is in it.
+    /// The generation of the cluster that the table holds.
     told: Option<(ClusterIdentity, u64)>,
-    /// How many texts there are beside those of calls.
+    /// The number of texts, without the texts of calls.
     texts: usize,
-    /// How many of them the script itself has.
+    /// The number of texts that the script itself has.
     own_texts: usize,
     /// The blocks that hold lists of cells, by column and row, with their bytes.
     blocks: BTreeMap<(usize, usize), (u32, u32)>,
@@ -58,7 +58,7 @@ pub(super) struct NodeTable {
     listed: Vec<SlotIndex>,
     listed_at: u32,
     listed_room: u32,
-    /// The number of the list, where the list has one.
+    /// The number of that list; `None` where the list has no number.
     listed_number: Option<u64>,
 }
 
@@ -88,7 +88,7 @@ impl NodeTable {
         }
     }
 
-    /// Whether so little has changed in `cluster` since the last time that it is written in no time.
+    /// Whether so little has changed in `cluster` since the last time that writing the changes takes little time.
     pub(super) fn is_near(&self, store: &Store<Surroundings>, cluster: &Cluster) -> bool {
         let Some(told) = self.told_generation(cluster) else { return false };
         if cluster.generation() == told {

@@ -96,7 +96,7 @@ pub(super) fn fixed(number: f64, digits: f64) -> Option<String> {
     (!is_tie).then(|| format!("{number:.digits$}"))
 }
 
-/// A whole `number` in a radix from 2 to 36; absent for any other number.
+/// Returns a whole `number` in a radix from 2 to 36; `None` for any other number or radix.
 pub(super) fn in_radix(number: f64, radix: f64) -> Option<String> {
     if !(2.0..=36.0).contains(&radix) || number.fract() != 0.0 || number.abs() >= MAX_WHOLE {
         return None;

@@ -34,18 +34,18 @@ pub(in super::super) enum Scope {
     Best,
 }
 
-/// Candidates without overlays, and where each stands.
+/// Candidates without overlays, and the place of each.
 pub(super) struct PlainList {
     list: Arc<[Candidate]>,
-    /// How many lists came before.
+    /// The number of lists before this list.
     number: u64,
-    /// Made for the first list that is returned.
+    /// Filled when the function first returns a list.
     places: OnceCell<Places>,
 }
 
 impl Machine {
-    /// Asks the whole-list function about `candidates`, or about the best of them alone where that comes to the same and
-    /// `scope` allows it. Nothing where what it returned is for Boa to say.
+    /// Runs the whole-list function over `candidates`; or over the best candidate alone, where that gives the same
+    /// answer and `scope` allows it. `None` where the returned value is left to Boa.
     pub(in super::super) fn balance(
         &mut self,
         (compiler, code): (&ModuleCompiler, &CompiledCode),
@@ -77,7 +77,7 @@ impl Machine {
         returned
     }
 
-    /// Looks at `candidates`, unless they are those of the last request. Gives up where one of them has an overlay.
+    /// Records `candidates`, unless the last request had the same list. Gives up where a candidate has an overlay.
     fn note_list(&mut self, candidates: &Arc<[Candidate]>) -> Result<(), Unanswered> {
         if self.asked_about.as_ref().is_some_and(|known| Arc::ptr_eq(&known.list, candidates)) {
             return Ok(());
@@ -90,7 +90,8 @@ impl Machine {
         Ok(())
     }
 
-    /// The candidate that alone comes to the same as all of them.
+    /// Returns the candidate for which alone the function answers as for all `candidates`; `None` where no such
+    /// candidate is known.
     fn best_of(
         &mut self,
         (compiler, code): (&ModuleCompiler, &CompiledCode),
@@ -123,7 +124,7 @@ impl Machine {
         Ok(best)
     }
 
-    /// The marks of `candidate`; none where the probe gives up.
+    /// Returns the marks of `candidate`; `None` where the probe gives up.
     fn look(
         &mut self,
         (compiler, code): (&ModuleCompiler, &CompiledCode),
@@ -168,7 +169,7 @@ impl Machine {
         }
     }
 
-    /// The returned `list` of nodes and ids; nothing where other values are in it.
+    /// Returns `list` as nodes and ids; `None` where the list has other values.
     fn returned_list(&self, list: u32, limits: &ScriptLimits) -> Option<ReturnedValue> {
         let items = || elements(self.memory.data(&self.store), list);
         let about = self.asked_about.as_ref()?;

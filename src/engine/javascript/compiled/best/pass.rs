@@ -30,9 +30,9 @@ pub(super) enum Flow {
 /// A way through a pass.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
-    /// What was asked, with the answers.
+    /// The conditions that were asked, with the answers.
     pub(super) conditions: Vec<(Ex, bool)>,
-    /// What variables are that the pass sets.
+    /// The values of the variables that the pass sets.
     pub(super) values: BTreeMap<Local, Ex>,
     /// Everything that was evaluated.
     pub(super) events: Vec<Ex>,
@@ -46,9 +46,9 @@ pub(super) struct Pass<'a> {
     pub(super) folding: Folding<'a>,
     /// The variables that a pass sets.
     pub(super) set: &'a BTreeSet<Local>,
-    /// Those of them that go on to the next pass and beyond.
+    /// The variables in `set` with values that go on to the next pass and beyond.
     pub(super) carried: &'a BTreeSet<Local>,
-    /// What other variables are.
+    /// The values of other variables.
     pub(super) around: &'a BTreeMap<Local, Ex>,
     /// The symbols made so far.
     pub(super) made: usize,

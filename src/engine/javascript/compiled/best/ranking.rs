@@ -1,9 +1,9 @@
 //! The nodes of a list in the order in which a function keeps them, brought up to date by the nodes that changed.
 //!
-//! A tree of winners over all nodes of the cluster in order: the winner of each pair is above it, so the best node is on
-//! top, ties go by place, and a node that changed is as many comparisons as the tree is high. Nodes that are not in the
-//! list win nothing. So a node that fills up, or has room again, is one more change. Rejected: a set in order of figure
-//! and place, because places move when nodes come.
+//! A tree of winners over all nodes of the cluster in order: above each pair of nodes stands the winner of the pair, so
+//! the best node is at the top. Ties go by place. A changed node costs as many comparisons as the tree is high. A node
+//! that is not in the list never wins, so a node that fills up, or has room again, is a changed node like any other.
+//! Rejected: a set in order of figure and place, because places move when nodes come.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -17,36 +17,37 @@ use super::NodeOrder;
 use super::standing::{Standing, compare};
 use super::winners::{NOBODY, Winners};
 
-/// A list from which so many nodes have come and gone since the last one is near it. A script that narrows lists to
-/// the groups of a user gives other lists each time: to put one in order would take longer than to run the function.
+/// The number of nodes by which a list may differ from the last ranked list and still be ranked at once. A script that
+/// narrows lists to the groups of a user gives other lists each time: ranking each of them would take longer than
+/// running the function.
 const NEAR: usize = 64;
-/// After so many lists that were not near the one before, the next one is put in order all the same; twice as many each
-/// time that this was of no use, up to [`MOST_PATIENCE`].
+/// The number of unranked lists after which a list that is far from the list before is ranked all the same. The number
+/// doubles with each such attempt, up to [`MOST_PATIENCE`], and is reset by a list that is near a ranked list.
 const PATIENCE: u32 = 8;
 const MOST_PATIENCE: u32 = 1024;
 
-/// The nodes in order.
+/// The nodes of a list, ranked in the order of a function.
 pub(in super::super) struct Ranking {
     order: NodeOrder,
-    /// The nodes of a cluster, with its membership number.
+    /// The cluster that the places below belong to, and the membership number of that cluster.
     members: Option<(ClusterIdentity, u64)>,
-    /// The generation of the cluster up to which changes are known.
+    /// The cluster, and the generation up to which changes are known.
     told: Option<(ClusterIdentity, u64)>,
     /// The slots of the nodes, by place.
     slots: Vec<SlotIndex>,
     /// The places by slot.
     places: Places,
-    /// The list that was asked about last, and whether its nodes are the ones that are ranked.
+    /// The last list that was asked about, and whether the nodes of that list are ranked.
     list: Option<Arc<[Candidate]>>,
     is_ranked: bool,
-    /// How many lists came since the last one that was ranked, and how many are borne.
+    /// The number of unranked lists since the last attempt, and the number after which the next attempt comes.
     unranked: u32,
     patience: u32,
     /// By place, whether the node is in the ranked list.
     listed: Vec<bool>,
-    /// The places of listed nodes to look at.
+    /// The places of the listed nodes that the probe has yet to run for.
     due: BTreeSet<u32>,
-    /// By place; [`Standing::Odd`] for nodes that are not listed and have changed.
+    /// The standing of each node, by place; [`Standing::Odd`] for a node that changed while unlisted.
     standings: Vec<Standing>,
     winners: Winners,
     looked_at: u64,
@@ -78,8 +79,9 @@ impl Ranking {
         }
     }
 
-    /// Notes the changes of `cluster`. Returns whether the nodes of `list` are ranked: a list that is asked about for the
-    /// first time is not, unless it is near the one before, because to rank it takes longer than to run the function.
+    /// Records the changes of `cluster`, and returns whether the nodes of `list` are ranked. A new list is ranked only
+    /// where the list is near the last ranked list, or after [`PATIENCE`]: ranking takes longer than running the
+    /// function.
     pub(in super::super) fn tell(&mut self, cluster: &Cluster, list: &Arc<[Candidate]>) -> bool {
         self.note_changes(cluster);
         let (own, number) = (cluster.identity(), cluster.membership());
@@ -108,7 +110,7 @@ impl Ranking {
         self.is_ranked
     }
 
-    /// Whether a list is to be ranked although it is far from the one before.
+    /// Counts a list that is far from the list before; returns whether that list is to be ranked all the same.
     fn is_time_to_try(&mut self) -> bool {
         self.unranked += 1;
         let is_time = self.unranked > self.patience;
@@ -142,7 +144,7 @@ impl Ranking {
         }
     }
 
-    /// Takes the nodes of `cluster`, of which none is listed yet; what is known of them stays.
+    /// Takes over the nodes of `cluster`, all unlisted; the known standings of nodes stay.
     fn adopt(&mut self, cluster: &Cluster) {
         let slots: Vec<_> = cluster.nodes().map(|(slot, _)| slot).collect();
         for place in std::mem::take(&mut self.due) {
@@ -158,8 +160,8 @@ impl Ranking {
         self.slots = slots;
     }
 
-    /// Ranks the nodes of `list`, where at most `most` came or went; returns false where it does not, or where they stand
-    /// in another order than in the cluster.
+    /// Ranks the nodes of `list`. Returns false where more than `most` nodes came or went, or where the nodes of `list`
+    /// stand in another order than in the cluster.
     fn rank(&mut self, list: &[Candidate], most: usize) -> bool {
         let (mut listed, mut next) = (vec![false; self.slots.len()], 0);
         for candidate in list {
@@ -188,7 +190,7 @@ impl Ranking {
         true
     }
 
-    /// Notes that the node at `place` came into the list, or left it.
+    /// Prepares the node at `place`, which came into the list or left the list.
     fn move_in_or_out(&mut self, place: u32) {
         let is_listed = self.listed.get(place as usize) == Some(&true);
         let Some(standing) = self.standings.get_mut(place as usize) else { return };
@@ -199,13 +201,13 @@ impl Ranking {
         }
     }
 
-    /// A node to look at, with its place.
+    /// Returns the next node that the probe has to run for, with the place of the node.
     pub(in super::super) fn next_due(&self) -> Option<(u32, Candidate)> {
         let place = *self.due.first()?;
         Some((place, Candidate::plain(*self.slots.get(place as usize)?)))
     }
 
-    /// Notes the marks of the node at `place`; none where the probe gave up.
+    /// Records the marks of the node at `place`; `None` where the probe gave up.
     pub(in super::super) fn put(&mut self, place: u32, marks: Option<&[u64]>) {
         self.looked_at += 1;
         self.due.remove(&place);
@@ -229,14 +231,14 @@ impl Ranking {
         self.slots.get(top).map(|slot| Candidate::plain(*slot))
     }
 
-    /// How many nodes were looked at so far, and how often there was a best one.
+    /// Returns the number of nodes that the probe ran for, and the number of times that the best node was known.
     #[cfg(test)]
     pub(in super::super) fn counts(&self) -> (u64, u64) {
         (self.looked_at, self.answers.get())
     }
 }
 
-/// Which of two places wins; nobody where neither is listed.
+/// Returns which of two places wins; [`NOBODY`] where neither is listed.
 fn winner((left, right): (u32, u32), (listed, standings): (&[bool], &[Standing]), last_wins: bool) -> u32 {
     let standing =
         |place: u32| listed.get(place as usize).filter(|is| **is).and_then(|_| standings.get(place as usize));
@@ -264,7 +266,7 @@ mod tests {
         NodeOrder { filters: 1, keys: vec![KeyOrder::MostFirst, KeyOrder::LeastFirst], last_wins }
     }
 
-    /// After any changes, on top is the node that a look at all finds.
+    /// After any changes, the top is the node that a look at all nodes finds.
     #[test]
     fn on_top_is_the_node_that_a_look_at_all_finds() {
         for count in [1, 2, 3, 7, 8, 13] {
@@ -302,7 +304,7 @@ mod tests {
         }
     }
 
-    /// Whatever nodes come into the list and leave it, on top is the best one that is listed.
+    /// After any nodes came into the list or left the list, the top is the best listed node.
     #[test]
     fn lists_that_change_are_ranked_anew_by_what_changed() {
         let mut cluster = Cluster::default();

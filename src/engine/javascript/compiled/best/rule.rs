@@ -11,7 +11,7 @@ use super::pass::{Flow, Way};
 use super::symbols::{Folding, Symbol, has_symbol, mentions, truth_of};
 use super::{KeyOrder, Refusal, Res};
 
-/// The rule of a loop: the element that is kept, and the order by which elements are better.
+/// The rule of a loop: the element that the loop keeps, and the order by which elements are better.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) order: KeyOrder,
@@ -19,18 +19,18 @@ pub(super) struct Rule {
     pub(super) last_wins: bool,
     /// The figure of the element that is kept, over the variables that the loop carries.
     pub(super) key: Ex,
-    /// The sign in the loop's variables that an element was kept.
+    /// The sign in the loop's variables that the loop kept an element.
     pub(super) kept: Kept,
 }
 
-/// The sign that an element was kept.
+/// The sign that the loop kept an element.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
-    /// None is needed: an element is always kept.
+    /// No sign is needed: the loop always keeps an element.
     Always,
-    /// This variable holds an object.
+    /// The loop kept an element where this variable holds an object.
     IsObject(Local),
-    /// The figure differs from this number.
+    /// The loop kept an element where the figure differs from this number.
     Above(f64),
 }
 
@@ -272,8 +272,9 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Checks that each expression which is evaluated of an element beside a best element is evaluated without a best
-    /// element too: an element whose probe does not give up then gives up nowhere.
+    /// Checks that a pass with a best element evaluates no expression of an element that the pass without a best
+    /// element leaves out. So where the probe of an element does not give up, the function does not give up at that
+    /// element.
     fn check_covered(
         &self,
         later: &[Seen<'_>],
@@ -311,13 +312,13 @@ impl<'a> Finding<'a> {
         Ok(())
     }
 
-    /// Returns the expressions that were evaluated of each element that was kept.
+    /// Returns the expressions that the loop evaluates of each element that is kept.
     fn figures<'b>(&'b self, comparison: &'b Comparison) -> impl Iterator<Item = &'b Ex> {
         self.puts.values().chain([&comparison.item])
     }
 
-    /// Whether evaluating `event` cannot give up where evaluating the `covered` expressions did not. Expressions of the
-    /// best so far were evaluated when that element was kept, where they are among the `figures`.
+    /// Whether evaluating `event` cannot give up where evaluating the `covered` expressions did not. The `figures` of
+    /// the best element so far were evaluated when the loop kept that element.
     fn is_covered(&self, event: &Ex, covered: &[Ex], figures: &[Ex]) -> bool {
         let is_about_best = mentions(event, |local| self.starts.contains_key(&local));
         let is_about_item = has_symbol(event, |symbol| matches!(symbol, Symbol::Item | Symbol::Opaque(_)));

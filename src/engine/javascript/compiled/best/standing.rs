@@ -1,4 +1,4 @@
-//! How good a node is, by the marks that the probe gives it.
+//! The standing of a node: how good the node is, by the marks that the probe returns.
 
 use std::cmp::Ordering;
 
@@ -6,19 +6,19 @@ use super::super::value::{Kind, kind};
 use super::program::MAX_KEYS;
 use super::{KeyOrder, NodeOrder};
 
-/// How good a node is.
+/// How good a node is, compared with other nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Standing {
-    /// Nobody looked yet, or the probe gave up, or a figure is no number: the function has to be run over all.
+    /// The probe has not run, gave up, or returned a figure that is no number: the function has to run over all nodes.
     Odd,
-    /// The node passes so many filters, and is not kept.
+    /// The number of filters that the node passes; the function does not keep the node.
     Lost(u8),
-    /// The figures, of which the least are best.
+    /// The figures of a node that the function may keep; the least figures are best.
     Kept([f64; MAX_KEYS]),
 }
 
 impl NodeOrder {
-    /// The standing of a node with these marks.
+    /// Returns the standing of a node with these marks.
     pub(super) fn standing(&self, marks: &[u64]) -> Standing {
         let Some((_, figures)) = marks.split_at_checked(self.filters) else {
             return u8::try_from(marks.len()).map_or(Standing::Odd, Standing::Lost);
@@ -42,8 +42,8 @@ impl NodeOrder {
     }
 }
 
-/// Compares two standings, the better one first. [`Standing::Odd`] comes before all others, because an odd node may
-/// spoil the order.
+/// Compares two standings; the better standing comes first. [`Standing::Odd`] comes before all others, because an odd
+/// node may spoil the order.
 pub(super) fn compare(own: &Standing, other: &Standing) -> Ordering {
     use Standing::{Kept, Lost, Odd};
     match (own, other) {

@@ -1,27 +1,27 @@
-//! Values as expressions over a few symbols: the element of a pass, the one that was best before, the list itself.
+//! Values as expressions over a few symbols: the element of a pass, the best element so far, the list itself.
 //!
-//! Two expressions over symbols that are equal have equal values; what cannot be followed is a symbol of its own.
+//! Equal expressions over symbols have equal values; a value that cannot be followed gets a symbol of its own.
 
 use super::super::ir::{Binary, Ex, Local, Piece, Unary, walk_ex};
 use super::super::paths::Paths;
 use super::super::value::{self, Kind, kind};
 
-/// Variables from here on are symbols.
+/// The number of the first variable that is a symbol.
 const SYMBOLS: Local = 1 << 40;
 const TAGS: Local = 16;
 
-/// The symbols of expressions, beside variables whose value is the same throughout a loop.
+/// The symbols of expressions. A variable with the same value throughout a loop needs no symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Symbol {
     /// The request.
     Request,
     /// The element of the pass.
     Item,
-    /// The element that was best before.
+    /// The best element so far.
     Before,
     /// The place of the element of the pass.
     Place,
-    /// The list with this number: 0 is the list of nodes, others are made by filters.
+    /// The list with this number: 0 is the list of nodes, filters make the other lists.
     List(usize),
     /// The address of that list.
     Address(usize),
@@ -33,7 +33,7 @@ pub(super) enum Symbol {
     Opaque(usize),
     /// A list or an object that the pass made itself, and may still write to.
     Fresh(usize),
-    /// The value of a variable that may not be set.
+    /// The value of a variable that is perhaps not set.
     Unset,
 }
 
@@ -55,7 +55,7 @@ impl Symbol {
         Ex::Get(SYMBOLS + number * TAGS + tag)
     }
 
-    /// The symbol that the variable `local` is.
+    /// Returns the symbol of the variable `local`; `None` where `local` is no symbol.
     pub(super) fn of_local(local: Local) -> Option<Self> {
         let at = local.checked_sub(SYMBOLS)?;
         let number = at / TAGS;
@@ -74,7 +74,7 @@ impl Symbol {
         })
     }
 
-    /// The symbol that `ex` is.
+    /// Returns the symbol that `ex` consists of; `None` where `ex` is no symbol.
     pub(super) fn of(ex: &Ex) -> Option<Self> {
         match ex {
             Ex::Get(local) => Self::of_local(*local),

@@ -1,5 +1,5 @@
-//! The walks over a list that a function may take: a loop that keeps an element, a loop that lists those that pass a
-//! filter, and a sort.
+//! The walks over a list that a function may take: a loop that keeps an element, a loop that filters elements into
+//! another list, and a sort.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,11 @@ use super::rule::{Kept, rule};
 use super::symbols::{Folding, Symbol, has_symbol};
 use super::{KeyOrder, NodeOrder, Refusal, Res};
 
-/// More filters than these are not followed.
+/// The most filters that are followed.
 const MAX_FILTERS: usize = 8;
 
-/// A sort: the number of the list, the steps that find the figures, and these with whether their order is the other one.
+/// A sort: the number of the list, the steps that compute the figures, and the figures, each with whether the greatest
+/// figure comes first.
 pub(super) type Sorting<'s> = (usize, &'s [St], &'s [(Ex, bool)]);
 
 /// A loop over a list.
@@ -25,7 +26,7 @@ pub(super) struct Loop<'s> {
 }
 
 impl Program<'_> {
-    /// The loop over a list that `step` is.
+    /// Returns the loop over a list that `step` consists of.
     pub(super) fn walked<'s>(&self, step: &'s St) -> Option<Loop<'s>> {
         let St::Block(leave, block) = step else { return None };
         let [St::Loop(again, steps)] = block.as_slice() else { return None };
@@ -43,7 +44,7 @@ impl Program<'_> {
         (is_guard && label == again).then_some(Loop { list, counter: *counter, body })
     }
 
-    /// The list that `step` sorts by figures, and the steps that find these.
+    /// Returns the list that `step` sorts by figures, the steps that compute the figures, and the figures.
     pub(super) fn sorted<'s>(&self, step: &'s St) -> Option<Sorting<'s>> {
         let St::If(condition, sorting, _) = step else { return None };
         let (St::Sort(list, keys), before) = sorting.split_last()? else { return None };
@@ -52,7 +53,7 @@ impl Program<'_> {
         (self.folded(condition) == is_long).then_some((list, before, keys))
     }
 
-    /// A loop over the list.
+    /// Follows a loop over the list.
     pub(super) fn each(&mut self, step: &St) -> Res<()> {
         let Some(Loop { list, counter, body }) = self.walked(step) else { return Ok(()) };
         let start = match self.known.get(&counter) {
@@ -109,7 +110,7 @@ impl Program<'_> {
         Ok(())
     }
 
-    /// The variable with the address of the list that a filter makes.
+    /// Returns the variable with the address of the list that a filter makes.
     fn list_made_by(&self, body: &[St], set: &BTreeSet<Local>) -> Option<Local> {
         let mut made = None;
         walk(body, &mut |piece| {
@@ -126,7 +127,7 @@ impl Program<'_> {
         made.filter(is_new)
     }
 
-    /// A loop that makes the list at `made` of the elements that pass.
+    /// Follows a loop that puts the elements which pass a filter into the list `made`.
     fn filter(&mut self, step: &St, ways: &[Way], made: Local) -> Res<()> {
         let list = self.list + 1;
         let is_filter = |way: &Way| match way.flow {
@@ -148,7 +149,7 @@ impl Program<'_> {
         Ok(())
     }
 
-    /// A sort by figures.
+    /// Follows a sort by figures.
     pub(super) fn sort(&mut self, step: &St) -> Res<()> {
         let Some((list, before, keys)) = self.sorted(step) else { return Ok(()) };
         if list != self.list || keys.is_empty() || keys.len() > MAX_KEYS {
@@ -172,7 +173,7 @@ impl Program<'_> {
         Ok(())
     }
 
-    /// Looks whether the loop `step`, which lists the figures of a sort, finds each in its element alone.
+    /// Checks that the loop `step`, which lists the figures of a sort, computes each figure from the element alone.
     fn check_figures(&self, step: &St, list: usize) -> Res<()> {
         let other = Refusal("figures that are found in another way");
         let Some(Loop { list: walked, counter, body }) = self.walked(step) else { return Err(other) };
@@ -192,7 +193,7 @@ impl Program<'_> {
     }
 }
 
-/// Whether the place is the next one after `way`.
+/// Whether `way` moves on to the next place.
 fn goes_on(way: &Way, counter: Local) -> bool {
     let place = Symbol::Place.ex();
     way.flow != Flow::Next
@@ -202,7 +203,7 @@ fn goes_on(way: &Way, counter: Local) -> bool {
         })
 }
 
-/// Whether `way` looks at the place of its element for nothing but to go on.
+/// Whether `way` uses the place of the element only to move on.
 fn is_placeless(way: &Way) -> bool {
     let is_place = |symbol| symbol == Symbol::Place;
     let is_fine = |ex: &Ex| match ex {

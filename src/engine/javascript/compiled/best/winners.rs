@@ -1,17 +1,18 @@
-//! A tree of winners: of numbered places, the one that wins against all others.
+//! A tree of winners: finds, among numbered places, the place that wins against all others.
 
-/// What wins where nothing does.
+/// The place that wins where no place takes part.
 pub(super) const NOBODY: u32 = u32::MAX;
 
 /// The winners of pairs, of pairs of pairs, and so on.
 #[derive(Debug, Default)]
 pub(super) struct Winners {
-    /// The top is number 1, and below number `n` are `2 * n` and `2 * n + 1`; the last half are the places themselves.
+    /// A binary tree: the top is index 1, the children of index `n` are `2 * n` and `2 * n + 1`, the last half are the
+    /// places.
     winners: Vec<u32>,
 }
 
 impl Winners {
-    /// A tree over `count` places, of which none has won yet.
+    /// Returns a tree over `count` places in which no place has won yet.
     pub(super) fn new(count: usize) -> Self {
         let leaves = count.next_power_of_two();
         let mut winners = vec![NOBODY; leaves];
@@ -20,7 +21,8 @@ impl Winners {
         Self { winners }
     }
 
-    /// Lets `place` compete anew: `winner` says which of two places wins, the first of which comes first.
+    /// Decides the pairs above `place` anew. `winner` returns which of two places wins; the lower place is passed
+    /// first.
     pub(super) fn update(&mut self, place: u32, winner: impl Fn(u32, u32) -> u32) {
         let mut at = (self.winners.len() / 2 + place as usize) / 2;
         while at > 0 {
@@ -29,12 +31,12 @@ impl Winners {
         }
     }
 
-    /// Lets all places compete anew.
+    /// Decides all pairs anew.
     pub(super) fn update_all(&mut self, winner: impl Fn(u32, u32) -> u32) {
         (1..self.winners.len() / 2).rev().for_each(|at| self.decide(at, &winner));
     }
 
-    /// The place that wins against all others.
+    /// Returns the place that wins against all others; `None` where no place takes part.
     pub(super) fn top(&self) -> Option<u32> {
         self.winners.get(1).copied().filter(|place| *place != NOBODY)
     }

@@ -9,7 +9,7 @@ use super::super::ir::{BailCause, Ex, St, Unary};
 use super::expressions::after;
 use super::{Lowering, Res, Val};
 
-/// The methods of lists that are lent to lists alone: what else has a length is left to Boa.
+/// The methods of lists that may be borrowed for a list; a call for another value with a length is left to Boa.
 const LENT: [&str; 16] = [
     "concat",
     "every",
@@ -30,7 +30,8 @@ const LENT: [&str; 16] = [
 ];
 
 impl<'t> Lowering<'t> {
-    /// What `access.NAME(given)` comes to, where `access` is a function and NAME is `call` or `apply`.
+    /// Lowers `access.NAME(given)`, where `access` is a function and NAME is `call` or `apply`; `None` for any other
+    /// call.
     pub(super) fn borrowed(
         &mut self,
         access: &'t SimplePropertyAccess,
@@ -73,7 +74,8 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// Whose method a member of `expression` is: that of `Math`, or of what a prototype stands for.
+    /// Returns the global object that lends a member of `expression`: `Math`, or the holder of a prototype (`Array` for
+    /// `Array.prototype` and for `[]`); empty for any other expression.
     fn lender(&self, expression: &Expression) -> Res<String> {
         Ok(match expression {
             Expression::ArrayLiteral(list) if list.as_ref().is_empty() => "Array".to_owned(),
@@ -90,7 +92,7 @@ impl<'t> Lowering<'t> {
         })
     }
 
-    /// Whether `expression`, which a function is called on, does nothing.
+    /// Whether evaluating `expression`, the first argument of `call` or `apply`, has no effect.
     fn is_idle(&self, expression: &Expression) -> bool {
         match expression {
             Expression::This(_) => true,

@@ -96,7 +96,7 @@ impl<'t> Lowering<'t> {
         (!self.is_declared(name.sym())).then(|| self.name(name.sym()))
     }
 
-    /// The name of the function of `Math` that `expression` is.
+    /// Returns the name of the `Math` function that `expression` is.
     pub(super) fn method_of_math(&self, expression: &Expression) -> Option<Sym> {
         let Expression::PropertyAccess(PropertyAccess::Simple(access)) = expression else { return None };
         let PropertyAccessField::Const(name) = access.field() else { return None };

@@ -19,19 +19,19 @@ use super::{Lowering, Res, Val};
 /// The errors of the language, which have no fields beside their words.
 const ERRORS: [&str; 5] = ["Error", "TypeError", "RangeError", "ReferenceError", "SyntaxError"];
 
-/// Values in values are logged so deep.
+/// The depth to which values within values are logged.
 const MAX_JSON_DEPTH: usize = 3;
 
-/// An error whose words are known when it is thrown.
+/// An error that compiled code can throw: the name is constant, and the message is an expression.
 struct KnownError<'t> {
     name: Rc<str>,
     message: Option<&'t Expression>,
-    /// Whether it is an object of the script's own, and none of the language's errors.
+    /// Whether the error is an object literal of the script, not an error of the language.
     is_own: bool,
 }
 
 impl<'t> Lowering<'t> {
-    /// Logs, where `expression` does; whether it does.
+    /// Lowers `expression` where `expression` is a call of `console`; returns whether that is the case.
     pub(super) fn log(&mut self, expression: &'t Expression, steps: &mut Vec<St>) -> Res<bool> {
         let Expression::Call(call) = expression else { return Ok(false) };
         let Expression::PropertyAccess(PropertyAccess::Simple(access)) = call.function() else { return Ok(false) };
@@ -69,7 +69,7 @@ impl<'t> Lowering<'t> {
         Ok(true)
     }
 
-    /// The line of `values`, with spaces between.
+    /// Returns the line of `values`, with spaces between.
     fn side_by_side(&mut self, values: Vec<Val>, steps: &mut Vec<St>) -> Res<Val> {
         let mut line = self.text("");
         let count = values.len();
@@ -85,8 +85,8 @@ impl<'t> Lowering<'t> {
         Ok(line)
     }
 
-    /// The line where the first of several values is a text of the script with `%s` or `%d` in it, and nothing else that
-    /// stands for a value, and each of the others fills one.
+    /// Returns the line where the first of several values is a constant template, each `%` in the template begins `%s`
+    /// or `%d`, and each of the other values fills one of these placeholders; else `None`.
     fn formatted(&mut self, values: &[Val], steps: &mut Vec<St>) -> Res<Option<Val>> {
         let Some((Val { ex: Ex::Const(template), .. }, rest)) = values.split_first() else { return Ok(None) };
         let Some(template) = self.strings.text_of(*template) else { return Ok(None) };
@@ -113,12 +113,12 @@ impl<'t> Lowering<'t> {
         Ok(Some(line))
     }
 
-    /// One text behind another.
+    /// Returns `left` followed by `right`, as one text.
     pub(super) fn joined(&mut self, left: Val, right: Ex, steps: &mut Vec<St>) -> Val {
         self.hold(Val::plain(Ex::Bin(Binary::Plus, Box::new(left.ex), Box::new(right))), steps)
     }
 
-    /// A value as it is logged: literals and lists as JSON, other objects are left to Boa.
+    /// Returns `value` as text for the log: literals and lists as JSON. Other objects are left to Boa.
     fn shown(&mut self, call: HostCall, value: Val, steps: &mut Vec<St>) -> Res<Ex> {
         let value = self.hold(value, steps);
         if self.literal_of(&value.shape).is_some() {
@@ -139,7 +139,7 @@ impl<'t> Lowering<'t> {
         Ok(Ex::Get(shown))
     }
 
-    /// A value as JSON; `undefined` where it has none.
+    /// Returns `value` as JSON; `undefined` where `value` has no JSON.
     pub(super) fn json(&mut self, value: Val, depth: usize, steps: &mut Vec<St>) -> Res<Val> {
         let value = self.hold(value, steps);
         if let Some((_, names)) = self.literal_of(&value.shape).filter(|_| depth < MAX_JSON_DEPTH) {
@@ -199,7 +199,7 @@ impl<'t> Lowering<'t> {
         Ok(self.joined(text, close.ex, steps))
     }
 
-    /// `throw`: a known error with its text ends the code, anything else is left to Boa.
+    /// Lowers `throw`: a known error ends the code with the error's text, any other value is left to Boa.
     pub(super) fn throw(&mut self, throw: &'t Throw, steps: &mut Vec<St>) -> Res<()> {
         // What is thrown within `try` is caught by Boa.
         let known = match self.tries {
@@ -236,7 +236,7 @@ impl<'t> Lowering<'t> {
         Ok(())
     }
 
-    /// The error that `expression` makes.
+    /// Returns the error that `expression` makes; `None` where the error is not known.
     fn error(&self, expression: &'t Expression) -> Option<KnownError<'t>> {
         let (callee, given) = match expression {
             Expression::New(new) => (new.constructor(), new.arguments()),
@@ -274,7 +274,7 @@ impl<'t> Lowering<'t> {
         Some(KnownError { name, message: Some(message), is_own: true })
     }
 
-    /// A call that logs, as a value.
+    /// Lowers a call that logs, as a value.
     pub(super) fn logged(&mut self, expression: &'t Expression) -> Res<Option<Val>> {
         let mut steps = Vec::new();
         Ok(self.log(expression, &mut steps)?.then(|| after(steps, Val::undefined())))

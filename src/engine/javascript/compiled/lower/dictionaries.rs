@@ -27,7 +27,7 @@ impl<'t> Lowering<'t> {
         Val { ex: Ex::Host(call, Vec::new()), shape: Shape::site(site) }
     }
 
-    /// `JSON.parse`: a dictionary that holds such as itself, or a primitive.
+    /// `JSON.parse`: returns a dictionary, the values of which may be dictionaries too, or a primitive.
     pub(super) fn parsed(&mut self, text: &'t Expression) -> Res<Val> {
         let text = self.value(text)?;
         self.learnt |= !self.makes_dictionaries;
@@ -57,7 +57,8 @@ impl<'t> Lowering<'t> {
         })
     }
 
-    /// Notes that a list of this shape is written to: the script has a list of nodes to itself where it may be that one.
+    /// Notes a write to a list of this shape: the script gets a list of nodes of its own where the write may be to that
+    /// list.
     pub(super) fn note_write(&mut self, shape: &Shape) {
         self.note_frozen(shape);
         let is_own = |list: &ListOrigin| matches!(list, ListOrigin::Site(_));
@@ -65,7 +66,7 @@ impl<'t> Lowering<'t> {
         (self.learnt, self.wrote) = (self.learnt || !self.wrote, true);
     }
 
-    /// Notes whether a value of this shape, which is written to, may be frozen.
+    /// Notes a write to a value of this shape, where the value may be frozen.
     pub(super) fn note_frozen(&mut self, shape: &Shape) {
         let frozen = &self.frozen;
         self.writes_frozen |= shape.objects.iter().any(|object| frozen.objects.contains(object))

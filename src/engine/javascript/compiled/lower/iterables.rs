@@ -58,7 +58,7 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, listed))
     }
 
-    /// What a method of a map or set lists.
+    /// Returns what the method `name` of a map or set lists: keys, values or entries.
     fn listing_of(&self, kind: HostCall, name: &str) -> Res<DictionaryListing> {
         match (kind, name) {
             (HostCall::NewMap, "entries") => Ok(DictionaryListing::Entries),
@@ -70,7 +70,7 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// Gives up where `of` is not what was made by `kind`.
+    /// Gives up where `of` was not made by `kind`.
     fn check_kind(&self, kind: HostCall, of: &Val, steps: &mut Vec<St>) {
         let expected = if kind == HostCall::NewMap { 1.0 } else { 2.0 };
         let kind = Ex::Host(HostCall::DictionaryKind, vec![of.ex.clone()]);
@@ -78,7 +78,7 @@ impl<'t> Lowering<'t> {
         steps.push(St::If(is_it, Vec::new(), vec![St::Bail(BailCause::Kind)]));
     }
 
-    /// A list as it is, and what a map or set holds as one.
+    /// Returns a list unchanged, and the content of a map or set as a list.
     fn walked_as_list(&mut self, value: Val) -> Res<Val> {
         let kind @ (HostCall::NewMap | HostCall::NewSet) = (match self.dictionary_kind(&value.shape) {
             Some(kind) => kind,
@@ -95,7 +95,7 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, listed))
     }
 
-    /// The letters of `value` as a list, where it is a text; else the same value.
+    /// Returns the letters of `value` as a list where `value` is a text, else `value` itself.
     fn letters(&mut self, value: Val) -> Res<Val> {
         if !self.may_be_text(&value.shape) || value.shape.objects.iter().any(|object| self.is_own(*object)) {
             return Ok(value);
@@ -110,7 +110,7 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val { ex: Ex::If(Box::new(is_text), Box::new(letters.ex), Box::new(value.ex)), shape }))
     }
 
-    /// A walk over what `expression` is.
+    /// Returns the walk over the value of `expression`.
     pub(super) fn live_walk(&mut self, expression: &'t Expression, steps: &mut Vec<St>) -> Res<LiveWalk> {
         let (of, name) = match self.iterator(expression)? {
             Some((of, name)) => (of, Some(name)),
@@ -131,7 +131,7 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// The same over a map or set: its keys, which stay, and its values as they are then.
+    /// Returns the walk over a map or set: over the keys at the start, with the values at the time of each step.
     fn live_dictionary(&mut self, kind: HostCall, of: Val, name: Option<&str>, steps: &mut Vec<St>) -> Res<LiveWalk> {
         let name = name.unwrap_or(if kind == HostCall::NewMap { "entries" } else { "values" });
         let listing = self.listing_of(kind, name)?;
@@ -150,7 +150,7 @@ impl<'t> Lowering<'t> {
         Ok(LiveWalk { list, walking, same })
     }
 
-    /// What the element at `place` of the list is walked as.
+    /// Returns the value that the walk gives for `element`, at `place` of the list.
     pub(super) fn live_item(&mut self, walk: &LiveWalk, element: Val, place: usize, steps: &mut Vec<St>) -> Res<Val> {
         if let Some(same) = &walk.same {
             steps.push(St::If(same.clone(), Vec::new(), vec![St::Bail(BailCause::Changed)]));
@@ -290,7 +290,7 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val { ex: from_list(list), shape: Shape::site(site) }))
     }
 
-    /// What `{length: COUNT}` counts.
+    /// Returns COUNT of the literal `{length: COUNT}`.
     fn length_alone(&self, expression: &'t Expression) -> Option<&'t Expression> {
         let Expression::ObjectLiteral(literal) = expression else { return None };
         match literal.properties() {
@@ -301,7 +301,7 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// `Array(count).fill(value)`, where `of` is `Array(count)`.
+    /// Lowers `Array(count).fill(value)`, where `of` is `Array(count)`.
     pub(super) fn filled(&mut self, of: &'t Expression, value: &'t Expression) -> Res<Option<Val>> {
         let (constructor, given) = match of {
             Expression::Parenthesized(inner) => return self.filled(inner.expression(), value),
@@ -319,7 +319,7 @@ impl<'t> Lowering<'t> {
         Ok(Some(after(steps, list)))
     }
 
-    /// A list of `count` elements, each of which `element` makes at its place.
+    /// Returns a list of `count` elements; `element` lowers the element at a place.
     fn made_of(&mut self, count: Val, element: impl FnOnce(&mut Self, Local, &mut Vec<St>) -> Res<Val>) -> Res<Val> {
         let mut steps = Vec::new();
         let count = self.hold(count, &mut steps);

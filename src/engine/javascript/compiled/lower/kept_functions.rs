@@ -1,8 +1,8 @@
 //! Functions that are kept in tables: `{gpu: node => …, cpu: node => …}` and lists of such tables.
 //!
-//! A member that is a function holds a number, by which a call finds out which function it is; nobody else reads that
-//! number. Only tables that are made once are taken: what a function finds around it is then what was around it when it
-//! was made.
+//! A member that is a function holds a number, by which a call selects the function; nothing else reads that number.
+//! Only tables that are made once are taken: a call then finds the same variables around the function as there were
+//! where the table was made.
 
 use std::collections::BTreeMap;
 
@@ -14,22 +14,22 @@ use super::expressions::after;
 use super::functions::PassedArgument;
 use super::{Lowering, Res, Val};
 
-/// A table is made once where no more regions are around: the top level, and the function that is called.
+/// The most regions around a table that is made once: the top level, and the function that is called.
 const MOST_REGIONS: usize = 2;
-/// More functions than these are not tried one by one.
+/// The most functions in tables: a call tries them in turn.
 const MOST_FUNCTIONS: usize = 64;
 
 /// The functions that are members of tables.
 #[derive(Default)]
 pub(super) struct KeptFunctions {
-    /// By member, the functions of this pass that it may be, each with its number.
+    /// For each member, the functions of this pass that the member may hold, each with its number.
     members: BTreeMap<PathId, Vec<(usize, usize)>>,
-    /// How many there are in this pass.
+    /// The number of functions in tables in this pass.
     count: usize,
 }
 
 impl KeptFunctions {
-    /// Begins a pass: which members are functions stays known.
+    /// Begins a pass; the members that are functions stay known.
     pub(super) fn begin(&mut self) {
         self.members.values_mut().for_each(Vec::clear);
         self.count = 0;
@@ -42,7 +42,8 @@ impl KeptFunctions {
 }
 
 impl<'t> Lowering<'t> {
-    /// Keeps `function` as the member `name` of the literal `root`: the value of that member.
+    /// Keeps `function` as the member `name` of the literal `root`; returns the member, and the number that the member
+    /// holds.
     pub(super) fn keep_function(&mut self, root: PathId, name: &str, function: usize) -> Res<(PathId, Ex)> {
         if self.regions.len() > MOST_REGIONS || self.kept_functions.count >= MOST_FUNCTIONS {
             return Err(self.refusal("a function as a value"));
@@ -55,7 +56,7 @@ impl<'t> Lowering<'t> {
         Ok((field, Ex::Num(number as f64)))
     }
 
-    /// The members of values of this shape that are functions, with their names.
+    /// Returns the members of values of this shape that are functions, with the names of the members.
     fn function_members(&self, shape: &Shape) -> Vec<(PathId, String)> {
         let roots: Vec<_> =
             shape.objects.iter().filter_map(|object| self.paths.get(*object)).map(|object| object.root).collect();
@@ -64,7 +65,7 @@ impl<'t> Lowering<'t> {
         own.filter_map(|(field, member)| Some((field, member.names.first()?.clone()))).collect()
     }
 
-    /// Calls the member `name` of `base`, where that is a function in some table; nothing where it is none.
+    /// Calls the member `name` of `base`; `None` where no table has a function under that name.
     pub(super) fn call_member(&mut self, base: &Val, name: &str, given: &'t [Expression]) -> Res<Option<Val>> {
         let own = self.function_members(&base.shape).into_iter().filter(|(_, own)| own == name);
         let fields: Vec<PathId> = own.map(|(field, _)| field).collect();
@@ -92,7 +93,7 @@ impl<'t> Lowering<'t> {
         Ok(Some(after(steps, self.get(result))))
     }
 
-    /// The same where the name is computed.
+    /// Calls the member of `base` with the computed name `name`; `None` where no table has functions.
     pub(super) fn call_computed(
         &mut self,
         base: Val,

@@ -234,7 +234,7 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, result))
     }
 
-    /// `findLast` and `findLastIndex`: from the end that there is at the start.
+    /// `findLast` and `findLastIndex`: search from the end that the list has at the start.
     fn find_last(&mut self, base: Val, name: &str, callback: &'t Expression) -> Res<Val> {
         let callback = self.callback(callback)?;
         let mut steps = Vec::new();

@@ -1,9 +1,9 @@
-//! From the syntax tree to the intermediate form: names, functions and shapes are resolved here, and what cannot be said
-//! in that form is refused with its place.
+//! From the syntax tree to the intermediate form: names, functions and shapes are resolved here. A construct that the
+//! form cannot express is refused, with the place of the construct.
 //!
-//! Functions are written out where they are called: a closure that never leaves the call is then nothing but variables.
-//! One that leaves it, or that calls itself, is refused. What values may be is found out by lowering again until nothing
-//! new is learnt, and is checked when the code runs: a wrong guess costs speed and never an answer.
+//! Functions are inlined at their calls: a closure that never leaves the call is then nothing but variables. A closure
+//! that leaves the call, or a function that calls itself, is refused. The kinds of values are found by lowering again
+//! until nothing new is learnt, and are checked when the code runs: a wrong guess costs speed and never an answer.
 
 mod borrowed;
 mod calls;
@@ -172,7 +172,7 @@ struct Jump {
     name: Option<Sym>,
 }
 
-/// The state of one pass, and what is learnt by all.
+/// The state of a pass, and what is learnt by all passes.
 struct Lowering<'t> {
     tree: &'t Tree,
     moves: &'t Moves,
@@ -182,7 +182,7 @@ struct Lowering<'t> {
     variables: Vec<LoweredVariable>,
     /// The kinds of this pass's variables as far as they are fixed.
     kinds: Vec<Option<Ty>>,
-    /// What the elements of lists may be that the script makes, by place.
+    /// What the elements of the lists that the script makes may be, by site.
     sites: Vec<Shape>,
     next_site: usize,
     /// The roots of object literals, by place.
@@ -191,32 +191,32 @@ struct Lowering<'t> {
     literal_fields: BTreeMap<PathId, Shape>,
     patterns: Vec<(String, String)>,
     throws: Vec<ThrowPlace>,
-    /// How many `try` are around.
+    /// The number of `try` statements around.
     tries: usize,
     /// Whether a pass found that the script writes to lists, maps or sets.
     wrote: bool,
-    /// The members that the script writes into nodes, with what they may be.
+    /// The members that the script writes into nodes, with the values that they may have.
     written: Vec<(String, Shape)>,
     /// What is known of object literals, maps and sets.
     tables: tables::Tables,
     /// The functions that are members of object literals.
     kept_functions: kept_functions::KeptFunctions,
-    /// What `Object.freeze` was given, and whether this pass writes to such.
+    /// The values that `Object.freeze` was given, and whether this pass writes to such values.
     frozen: Shape,
     writes_frozen: bool,
     /// The label before the loop that comes next.
     loop_name: Option<Sym>,
     scopes: Vec<Scope>,
     functions: Vec<Fun<'t>>,
-    /// In which region each variable was set first.
+    /// The region in which each variable was set first.
     assigned: BTreeMap<Local, u32>,
-    /// How often each name is given a value.
+    /// The number of times that each name is given a value.
     writers: BTreeMap<Sym, usize>,
     /// The parts of the text around, each of which may be left out or repeated when the code runs.
     regions: Vec<u32>,
     next_region: u32,
     next_label: usize,
-    /// Where each label was made; the first one is number 1.
+    /// The line and column at which each label was made; label 1 comes first.
     label_places: Vec<(u32, u32)>,
     returns: Vec<Return>,
     jumps: Vec<Jump>,
@@ -229,7 +229,7 @@ struct Lowering<'t> {
     learnt: bool,
     is_last: bool,
     writes_lists: bool,
-    /// Whether it makes dictionaries, so that lists may be these.
+    /// Whether the script makes dictionaries, so that a list may be a dictionary.
     makes_dictionaries: bool,
 }
 

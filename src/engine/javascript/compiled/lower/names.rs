@@ -52,7 +52,7 @@ pub(super) enum Meaning {
     Function(usize),
     /// A pattern that is always this one.
     Pattern(KnownPattern),
-    /// The member of this name of `Math`.
+    /// The method of `Math` with this name.
     OfMath(Sym),
     /// Declared further down.
     Later,
@@ -120,8 +120,8 @@ pub(super) fn assignments_in(part: &impl VisitWith) -> BTreeMap<Sym, usize> {
     count.0
 }
 
-/// Whether `name` stands in `tree` in brackets behind a list and nowhere else, `heads` aside: then a number serves as well
-/// as the text that `for (name in list)` gives it.
+/// Whether `name` stands in `tree` only in brackets behind a list, apart from the heads of `heads` loops: then a number
+/// serves as well as the text that `for (name in list)` gives.
 pub(super) fn is_index_alone(tree: &Tree, name: Sym, heads: usize) -> bool {
     use boa_ast::expression::Expression;
     use boa_ast::expression::access::{PropertyAccessField, SimplePropertyAccess};

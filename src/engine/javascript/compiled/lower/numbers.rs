@@ -1,4 +1,4 @@
-//! What the language has for numbers, dates and objects: functions that no script declares.
+//! Built-in functions for numbers, dates and objects, which no script declares.
 
 use boa_ast::expression::Expression;
 use boa_ast::expression::literal::PropertyDefinition;
@@ -14,7 +14,7 @@ use super::operators::{to_number, truth};
 use super::{Lowering, Res, Val};
 
 impl<'t> Lowering<'t> {
-    /// `Math.min` and `Math.max` of arguments some of which are spread.
+    /// `Math.min` and `Math.max`, where some arguments are spread.
     pub(super) fn extreme(&mut self, name: &str, given: &'t [Expression]) -> Res<Val> {
         let (op, start) = extreme_operator(name);
         let (mut steps, found) = (Vec::new(), self.local(Some(Ty::Num)));
@@ -58,7 +58,8 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val::plain(Ex::Get(found))))
     }
 
-    /// `Object.freeze`: the same value. Where a frozen one is written to, which does nothing or throws, is left to Boa.
+    /// `Object.freeze`: returns the same value. A script that writes to a frozen value is left to Boa: the write does
+    /// nothing or throws.
     fn freeze(&mut self, of: &'t Expression) -> Res<Val> {
         let of = self.value(of)?;
         let is_site = |list: &ListOrigin| matches!(list, ListOrigin::Site(_));
@@ -179,7 +180,7 @@ impl<'t> Lowering<'t> {
     }
 }
 
-/// What `Math.min` and `Math.max` begin with, and go on by.
+/// Returns the operator and the start value of `Math.min` or `Math.max`.
 fn extreme_operator(name: &str) -> (Binary, f64) {
     match name {
         "min" => (Binary::Min, f64::INFINITY),

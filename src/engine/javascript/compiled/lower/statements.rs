@@ -94,7 +94,7 @@ impl<'t> Lowering<'t> {
         Ok(())
     }
 
-    /// A loop with a name.
+    /// Lowers a loop with a label.
     fn labelled(&mut self, labelled: &'t Labelled, steps: &mut Vec<St>) -> Res<()> {
         match labelled.item() {
             LabelledItem::Statement(

@@ -1,5 +1,5 @@
-//! Object literals: as tables whose names are known, as copies of other objects, and as dictionaries where names are added
-//! to them that are computed.
+//! Object literals: tables with known names, copies of other objects, and dictionaries where the script adds members
+//! under computed names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ const OPEN_MEMBERS: [&str; 3] = ["metadata", "staticData", "metrics"];
 /// What is known of literals, maps and sets from the passes so far.
 #[derive(Default)]
 pub(super) struct Tables {
-    /// The names of each literal, in order; none where that is not all, or not certain.
+    /// The names of each literal, in order; `None` where these are not all names, or are not certain.
     names: BTreeMap<PathId, Option<Vec<String>>>,
     /// The literals that are dictionaries.
     dictionaries: BTreeSet<PathId>,
@@ -33,12 +33,13 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Notes what makes the dictionaries of a site; whether that is new.
+    /// Notes what makes the dictionaries of a site; returns whether that is new.
     pub(super) fn note(&mut self, site: usize, call: HostCall) -> bool {
         self.sites.insert(site, call) != Some(call)
     }
 
-    /// Forgets what is known by numbers that the next pass gives to others; whether there is such.
+    /// Forgets what is known under numbers that the next pass gives to others; returns whether anything was to be
+    /// forgotten.
     pub(super) fn begin(&mut self) -> bool {
         if !std::mem::take(&mut self.is_other_code) {
             return false;
@@ -55,7 +56,7 @@ impl Tables {
         }
     }
 
-    /// Learns that a member is given to objects of this root that the literal does not name; whether that is new.
+    /// Learns that objects of this root get a member that the literal does not name; returns whether that is new.
     pub(super) fn extend(&mut self, root: PathId, name: &str) -> bool {
         match self.names.get_mut(&root) {
             Some(names) if names.as_ref().is_some_and(|names| names.iter().all(|own| own != name)) => {
@@ -139,7 +140,7 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val { ex: Ex::Record(root, fields), shape: Shape::object(root) }))
     }
 
-    /// The member that `property` is, where it is a function.
+    /// Returns the name and the function of `property`, where `property` is a function.
     fn function_member(&mut self, property: &'t PropertyDefinition) -> Res<Option<(String, usize)>> {
         Ok(match property {
             PropertyDefinition::IdentifierReference(name) => match self.meaning(self.current(), name.sym()) {
@@ -159,7 +160,7 @@ impl<'t> Lowering<'t> {
         })
     }
 
-    /// Gives a literal a member, which goes before one of the same name.
+    /// Adds a member to a literal; an earlier member of the same name is dropped.
     pub(super) fn own_member(
         &mut self,
         root: PathId,

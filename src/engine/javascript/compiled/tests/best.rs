@@ -97,7 +97,8 @@ const EPILOGUES: [&str; 12] = [
     "return input.nodes[0] && best ? best.id : null;",
 ];
 
-/// The order the other way round, and a comparison of the node's figure with the best one's in one of several forms.
+/// Returns `order` the other way round, and a comparison of the node's figure with the best figure in one of several
+/// forms.
 fn comparison(dice: &mut TestDice, (own, order, others): (&str, &str, &str)) -> (&'static str, String) {
     let turned = match order {
         "<" => ">",

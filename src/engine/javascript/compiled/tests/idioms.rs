@@ -1,10 +1,10 @@
-//! More of what random scripts are made of: functions kept in tables, borrowed methods, loops with names, and what else
-//! scripts have that were written over the years.
+//! More parts of random scripts: functions kept in tables, borrowed methods, loops with labels, and other idioms of
+//! scripts that were written over the years.
 
 use super::generator::Generator;
 
 impl Generator<'_> {
-    /// The body of a function of the list.
+    /// Returns the body of a function of the list.
     pub(super) fn idioms(&mut self, list: &str) -> String {
         match self.dice.below(12) {
             which @ 0..=3 => self.kept_functions(which, list),
