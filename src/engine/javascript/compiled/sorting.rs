@@ -10,7 +10,7 @@ use crate::engine::timsort::timsort;
 use super::emit::{HOST, ORDER_OF, SORT, SORT_BY};
 use super::host::{Surroundings, elements, word_at};
 use super::ir::BailCause;
-use super::value::{self, LIST_ITEMS};
+use super::value::{self, LIST_ITEMS, LIST_LENGTH};
 
 /// Offers both.
 ///
@@ -37,15 +37,19 @@ pub(super) fn offer(linker: &mut Linker<Surroundings>) -> wasmtime::Result<()> {
         let Some(items) = items.filter(|items| !items.contains(&value::UNKNOWN)) else {
             return ask.data_mut().give_up(BailCause::Kind);
         };
+        let count = items.len();
         let (absent, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| *item == value::UNDEFINED);
         let less = |left: &u64, right: &u64| {
             order.call(&mut ask, (*left as i64, *right as i64, variables)).map(|order| order < 0.0)
         };
         let sorted: wasmtime::Result<Vec<u64>> = timsort(items, less);
         let sorted = sorted?.into_iter().chain(absent);
-        match write(memory.data_mut(&mut ask), list as u32, sorted) {
-            Some(()) => Ok(()),
-            None => ask.data_mut().give_up(BailCause::Changed),
+        let memory = memory.data_mut(&mut ask);
+        // Where a comparator shortened the list, JavaScript makes the list as long as before.
+        let is_shorter = word_at(memory, u64::from(list as u32) + LIST_LENGTH).is_none_or(|now| (now as usize) < count);
+        match write(memory, list as u32, sorted) {
+            Some(()) if !is_shorter => Ok(()),
+            _ => ask.data_mut().give_up(BailCause::Changed),
         }
     })?;
     Ok(())

@@ -6,10 +6,11 @@ use super::generator::Generator;
 impl Generator<'_> {
     /// Returns the body of a function of the list.
     pub(super) fn idioms(&mut self, list: &str) -> String {
-        match self.dice.below(12) {
+        match self.dice.below(14) {
             which @ 0..=3 => self.kept_functions(which, list),
             which @ 4..=7 => self.walks(which, list),
-            which => self.methods(which, list),
+            which @ 8..=11 => self.methods(which, list),
+            _ => self.changing_list(list),
         }
     }
 
@@ -88,23 +89,56 @@ impl Generator<'_> {
         }
     }
 
+    /// Walks of a list that a function of the walk writes to.
+    pub(super) fn changing_list(&mut self, list: &str) -> String {
+        let kept = self.in_node("n", |own| own.truth(1));
+        let write = self.dice.pick(&[
+            "l.length = 0",
+            "l.push(n)",
+            "l.push(l[0])",
+            "l.pop()",
+            "l.shift()",
+            "l.unshift(n)",
+            "l.splice(0, 1)",
+            "l[1] = n",
+            "l.reverse()",
+            "t.push('w')",
+            "l.sort((x, y) => y.cores - x.cores)",
+        ]);
+        let walk = self.dice.pick(&[
+            "l.forEach(n => { W; t.push(n.id) });",
+            "for (const n of l) { W; t.push(n.id); if (t.length > 30) break }",
+            "for (let i = 0; i < l.length && i < 30; i++) { const n = l[i]; W; t.push(n && n.id) }",
+            "t.push(l.map(n => { W; return n.id }).join());",
+            "t.push(l.filter(n => { W; return K }).length);",
+            "t.push(l.reduce((sum, n) => { W; return sum + n.sessions }, 0));",
+            "const x = l.find(n => { W; return n && n.sessions > 3 }); t.push(x && x.id);",
+            "t.push(l.some(n => { W; return n.sessions > 3 }), l.every(n => { W; return n.sessions < 3 }));",
+            "l.sort((n, m) => { W; return n.sessions - m.sessions });",
+            "l.sort((n, m) => { W; return 1 });",
+        ]);
+        let write = if self.dice.one_in(2) { format!("if (K) {write}") } else { write.to_owned() };
+        let walk = walk.replace('W', &write).replace('K', &kept);
+        format!("const l = {list}.slice(), t = []; {walk} return l.map(n => n.id).join() + ' ' + t.join();")
+    }
+
     /// Methods of lists, numbers and texts.
     fn methods(&mut self, which: usize, list: &str) -> String {
         let (kept, number) = (self.in_node("n", |own| own.truth(1)), self.in_node("n", |own| own.number(2)));
         match which {
             8 => {
                 let call = self.dice.pick(&[
-                    "[].slice.call(L, 1)",
-                    "Array.prototype.filter.call(L, n => K)",
-                    "Array.prototype.map.call(L, function (n) { return n.id })",
-                    "L.findLast(n => K)",
-                    "L.findLastIndex((n, i, all) => K && all[i] === n) + ''",
-                    "pick.call(null, L)",
-                    "L.filter(n => Date.parse('2026-0' + n.cores + '-01') < Date.parse('2026-03-01T00:00Z'))",
+                    "[].slice.call(@, 1)",
+                    "Array.prototype.filter.call(@, n => K)",
+                    "Array.prototype.map.call(@, function (n) { return n.id })",
+                    "@.findLast(n => K)",
+                    "@.findLastIndex((n, i, all) => K && all[i] === n) + ''",
+                    "pick.call(null, @)",
+                    "@.filter(n => Date.parse('2026-0' + n.cores + '-01') < Date.parse('2026-03-01T00:00Z'))",
                     "JSON.parse(input.data.app ? '{\"a\":{\"b\":1.5},\"c\":null}' : '7').a?.b + ''",
-                    "'' + Math.max.apply(null, L.map(n => n.sessions))",
+                    "'' + Math.max.apply(null, @.map(n => n.sessions))",
                 ]);
-                let call = call.replace('L', list).replace('K', &kept);
+                let call = call.replace('@', list).replace('K', &kept);
                 format!("function pick(l) {{ return l[0] }} return {call};")
             }
             9 => {

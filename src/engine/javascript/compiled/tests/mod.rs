@@ -133,3 +133,17 @@ fn random_scripts_say_the_same_in_both_tiers() {
     assert!(tally.compiled * 10 > tally.scripts * 9, "{tally:?}");
     assert!(tally.bails * 3 < tally.calls, "{tally:?}");
 }
+
+/// Lists that are written to while they are walked or sorted: rare among the random scripts, and easily wrong.
+#[test]
+fn lists_that_change_while_they_are_walked_say_the_same_in_both_tiers() {
+    let engines = [engine(false), engine(true)];
+    let mut tally = Tally::default();
+    for script in 0..800 {
+        let mut dice = TestDice::new(script);
+        let body = Generator::new(&mut dice).changing_list("input.nodes");
+        tally.compare(&format!("input => {{ {body} }}"), &engines, &mut dice, 3);
+    }
+    println!("{tally:?}");
+    assert!(tally.compiled * 2 > tally.scripts, "{tally:?}");
+}
