@@ -257,14 +257,10 @@ impl<'d> Generator<'d> {
             0 => format!("('' + {left})"),
             1 => format!("`${{{left}}}-${{{right}}}`"),
             2 => format!("String({left}).{}()", self.dice.pick(&["toLowerCase", "toUpperCase", "trim"])),
-            3 => format!(
-                "typeof {}",
-                left.replace(' ', "")
-                    .split(['(', ')', '|', '&', '?'])
-                    .next()
-                    .filter(|l| !l.is_empty() && !l.contains('`'))
-                    .unwrap_or("1")
-            ),
+            3 => {
+                let is_name = left.chars().all(|letter| letter.is_ascii_alphanumeric() || ".[]'".contains(letter));
+                format!("typeof {}", if is_name { &left } else { "1" })
+            }
             4 => self.odd_text(&left),
             _ => "'north'".to_owned(),
         }
