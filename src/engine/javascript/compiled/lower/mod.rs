@@ -28,6 +28,7 @@ mod sorts;
 mod statements;
 mod tables;
 mod texts;
+mod writes;
 mod written;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ use locals::{LoweredVariable, Val};
 pub(super) use lowered::Lowered;
 pub(super) use members::is_inherited;
 use names::{Scope, ScopeId};
+use writes::Writes;
 
 /// More steps than these are not compiled.
 const MAX_SIZE: usize = 20_000;
@@ -123,7 +125,7 @@ pub(super) fn lower(
         scopes: Vec::new(),
         functions: Vec::new(),
         assigned: BTreeMap::new(),
-        writers: names::assignments(tree),
+        writes: Writes::of(tree),
         regions: vec![0],
         next_region: 1,
         next_label: 0,
@@ -211,7 +213,7 @@ struct Lowering<'t> {
     /// The region in which each variable was set first.
     assigned: BTreeMap<Local, u32>,
     /// The number of times that each name is given a value.
-    writers: BTreeMap<Sym, usize>,
+    writes: Writes,
     /// The parts of the text around, each of which may be left out or repeated when the code runs.
     regions: Vec<u32>,
     next_region: u32,

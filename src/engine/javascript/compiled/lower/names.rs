@@ -3,12 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use boa_ast::declaration::{Binding as Bound, Variable as Declared};
 use boa_ast::expression::Identifier;
-use boa_ast::expression::operator::assign::{Assign, AssignTarget};
-use boa_ast::expression::operator::update::{Update, UpdateTarget};
-use boa_ast::operations::{bound_names, lexically_declared_names, var_declared_names};
-use boa_ast::statement::iteration::IterableLoopInitializer;
+use boa_ast::operations::{lexically_declared_names, var_declared_names};
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_ast::{StatementList, StatementListItem, declaration::Declaration};
 use boa_interner::Sym;
@@ -58,66 +54,6 @@ pub(super) enum Meaning {
     Later,
     /// Not to be used here.
     Forbidden,
-}
-
-/// How often each name is given a value in `tree`, by declarations with a value and by assignments.
-pub(super) fn assignments(tree: &Tree) -> BTreeMap<Sym, usize> {
-    assignments_in(tree.script.statements())
-}
-
-/// How often each name is given a value in `part` of a tree.
-pub(super) fn assignments_in(part: &impl VisitWith) -> BTreeMap<Sym, usize> {
-    struct Count(BTreeMap<Sym, usize>);
-    impl Count {
-        fn add(&mut self, name: Sym) {
-            *self.0.entry(name).or_default() += 1;
-        }
-    }
-    impl<'ast> Visitor<'ast> for Count {
-        type BreakTy = std::convert::Infallible;
-
-        fn visit_variable(&mut self, node: &'ast Declared) -> ControlFlow<Self::BreakTy> {
-            if node.init().is_some() {
-                bound_names(node).into_iter().for_each(|name| self.add(name));
-            }
-            node.visit_with(self)
-        }
-
-        fn visit_assign(&mut self, node: &'ast Assign) -> ControlFlow<Self::BreakTy> {
-            match node.lhs() {
-                AssignTarget::Identifier(name) => self.add(name.sym()),
-                AssignTarget::Pattern(pattern) => bound_names(pattern).into_iter().for_each(|name| self.add(name)),
-                AssignTarget::Access(_) => {}
-            }
-            node.visit_with(self)
-        }
-
-        fn visit_update(&mut self, node: &'ast Update) -> ControlFlow<Self::BreakTy> {
-            if let UpdateTarget::Identifier(name) = node.target() {
-                self.add(name.sym());
-            }
-            node.visit_with(self)
-        }
-
-        fn visit_iterable_loop_initializer(
-            &mut self,
-            node: &'ast IterableLoopInitializer,
-        ) -> ControlFlow<Self::BreakTy> {
-            match node {
-                IterableLoopInitializer::Identifier(name) => self.add(name.sym()),
-                IterableLoopInitializer::Var(variable) => {
-                    bound_names(variable).into_iter().for_each(|name| self.add(name));
-                }
-                IterableLoopInitializer::Let(Bound::Identifier(name))
-                | IterableLoopInitializer::Const(Bound::Identifier(name)) => self.add(name.sym()),
-                _ => {}
-            }
-            node.visit_with(self)
-        }
-    }
-    let mut count = Count(BTreeMap::new());
-    let _ = part.visit_with(&mut count);
-    count.0
 }
 
 /// Whether `name` stands in `tree` only in brackets behind a list, apart from the heads of `heads` loops: then a number
@@ -225,7 +161,7 @@ impl<'t> Lowering<'t> {
             if let Declaration::FunctionDeclaration(declaration) = &**declaration {
                 let (parameters, body) = function_of_declaration(declaration);
                 let function = self.function(Fun { parameters, body, scope });
-                let is_only = !self.writers.contains_key(&declaration.name().sym());
+                let is_only = self.writes.count(self.calls.last().copied(), declaration.name().sym()) == 0;
                 let meaning = if is_only { Meaning::Function(function) } else { Meaning::Forbidden };
                 self.mean(scope, declaration.name().sym(), meaning);
             }

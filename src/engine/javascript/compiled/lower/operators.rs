@@ -11,7 +11,8 @@ use boa_interner::Sym;
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{Binary, Ex, St, Unary};
-use super::names::{assignments_in, nothing};
+use super::names::nothing;
+use super::writes;
 use super::{Lowering, Res, Val};
 
 impl<'t> Lowering<'t> {
@@ -263,7 +264,7 @@ impl<'t> Lowering<'t> {
 /// Whether `expression` may give the variable `name` a value.
 fn is_assigned_in(expression: &Expression, name: Sym) -> bool {
     !matches!(expression, Expression::Literal(_) | Expression::Identifier(_))
-        && assignments_in(expression).contains_key(&name)
+        && writes::is_assigned_in(expression, name)
 }
 
 /// The call for an operator on bits.

@@ -38,7 +38,7 @@ impl<'t> Lowering<'t> {
     ) -> Res<()> {
         if let (Binding::Identifier(name), Some(init)) = (variable.binding(), variable.init()) {
             self.at(name)?;
-            let is_only = self.writers.get(&name.sym()) == Some(&1);
+            let is_only = self.writes.count(self.calls.last().copied(), name.sym()) == 1;
             let scope = match kind {
                 Some(_) => scope,
                 None => self.meaning(self.current(), name.sym()).map_or(scope, |(scope, _)| scope),

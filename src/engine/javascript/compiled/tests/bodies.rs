@@ -11,7 +11,7 @@ impl Generator<'_> {
             1 => self.loop_for_best(list),
             kind @ (2 | 3 | 4 | 8) => self.in_order(kind, list),
             kind @ (5 | 6 | 7 | 10) => self.each_looked_at(kind, list),
-            kind @ (11 | 12 | 13 | 14) => self.counts(kind, list),
+            kind @ 11..=14 => self.counts(kind, list),
             kind @ (9 | 15 | 16 | 17) => self.groups(kind, list),
             _ => {
                 let result = self.result("x");

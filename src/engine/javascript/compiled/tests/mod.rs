@@ -147,3 +147,29 @@ fn lists_that_change_while_they_are_walked_say_the_same_in_both_tiers() {
     println!("{tally:?}");
     assert!(tally.compiled * 2 > tally.scripts, "{tally:?}");
 }
+
+/// A name that a function declares anew is another variable; a write that may reach the function keeps it interpreted.
+#[test]
+fn a_write_counts_for_the_variable_that_it_reaches() {
+    let engines = [engine(false), engine(true)];
+    for (body, is_compiled) in [
+        ("const f = n => { let f = 0; f += n.sessions; return f }; return '' + input.nodes.map(f)", true),
+        ("function f(n) { var f = n.sessions; f++; return f } return '' + input.nodes.map(n => f(n))", true),
+        (
+            "const f = n => { const g = m => m.id; return g(n) }; const g = n => f(n); return '' + input.nodes.map(g)",
+            true,
+        ),
+        ("var f = n => n.id; const g = () => { f = n => n.sessions }; g(); return '' + input.nodes.map(f)", false),
+        ("var f = n => n.id; if (input.isAdmin) { let f = 1; f = 2 } return '' + input.nodes.map(f)", false),
+        ("function f(n) { return n.id } { let f = 1; f++ } f = n => n.sessions; return '' + input.nodes.map(f)", false),
+        ("let f = n => n.id; const o = { g() { f = n => n.sessions } }; o.g(); return '' + input.nodes.map(f)", false),
+        (
+            "let f = n => n.id; const g = (a = (f = n => 1)) => { var f = 2; return f }; g(); return '' + input.nodes.map(f)",
+            false,
+        ),
+    ] {
+        let mut tally = Tally::default();
+        tally.compare(&format!("input => {{ {body} }}"), &engines, &mut TestDice::new(1), 6);
+        assert_eq!(tally.compiled > 0, is_compiled, "{body}");
+    }
+}
