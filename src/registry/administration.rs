@@ -57,7 +57,8 @@ impl Registry {
         Ok(self.noted(node, edited, NodeEvent::Forgotten, author))
     }
 
-    /// Lets `node` cool down after a start that failed there, as [`MarkBook::cool_down`] describes.
+    /// Lets `node` cool down after a start that failed there, as
+    /// [`MarkBook::cool_down`](super::marks::MarkBook::cool_down) describes.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
