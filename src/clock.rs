@@ -74,8 +74,9 @@ pub trait Alarm: fmt::Debug {
         0
     }
 
-    /// Excludes the next `_us` microseconds of CPU time from the script's time, as the engine's own.
-    fn excuse(&self, _us: u64) {}
+    /// Excludes the next `_us` microseconds of CPU time, in which garbage is collected, from the script's time: for up to
+    /// the time that the step may take, because garbage is made by somebody.
+    fn excuse_garbage(&self, _us: u64) {}
 }
 
 /// The callback of an alarm.

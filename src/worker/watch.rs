@@ -37,6 +37,8 @@ pub struct CallWatch {
     acknowledged: AtomicU64,
     /// The CPU time that passed in the code of scripts and does not count as theirs, in microseconds.
     excused_us: AtomicU64,
+    /// The part of the excused time in which garbage was collected, in microseconds.
+    garbage_us: AtomicU64,
     /// The CPU time when the engine began with work of its own, in microseconds; 0 where the engine does none.
     paused_us: AtomicU64,
     /// The nesting depth of pauses.
@@ -70,8 +72,8 @@ impl AlarmCallbacks {
 impl Default for CallWatch {
     fn default() -> Self {
         let [busy, exact] = [false; 2].map(AtomicBool::new);
-        let [steps, entries, excused_us, paused_us, pauses, entered_us, spent_us] = [0; 7].map(AtomicU64::new);
-        let [alarmed_step_us, alarmed_call_us] = [0; 2].map(AtomicU64::new);
+        let [steps, entries, paused_us, pauses, entered_us, spent_us] = [0; 6].map(AtomicU64::new);
+        let [excused_us, garbage_us, alarmed_step_us, alarmed_call_us] = [0; 4].map(AtomicU64::new);
         let [alarmed_steps, alarmed_entries, abandoned, acknowledged] = [u64::MAX; 4].map(AtomicU64::new);
         let (current, wakes) = (Mutex::default(), AlarmCallbacks::default());
         Self {
@@ -85,6 +87,7 @@ impl Default for CallWatch {
             abandoned,
             acknowledged,
             excused_us,
+            garbage_us,
             paused_us,
             pauses,
             exact,
@@ -134,8 +137,8 @@ pub(super) struct WatchSample {
     pub(super) abandoned: u64,
     /// The CPU time without the excused time, in microseconds.
     pub(super) clock_us: u64,
-    /// The excused CPU time since the start of the worker, in microseconds.
-    pub(super) excused_us: u64,
+    /// The CPU time of collections of garbage since the start of the worker, in microseconds.
+    pub(super) garbage_us: u64,
     /// The CPU time that the scripts of the step have used, in microseconds, where each call is timed exactly.
     pub(super) exact_us: Option<u64>,
 }
@@ -217,7 +220,8 @@ impl CallWatch {
         };
         let exact_us = exact.then(|| self.spent_us.load(Ordering::Relaxed) + inside_us);
         let abandoned = self.abandoned.load(Ordering::Acquire);
-        WatchSample { steps, entries, abandoned, clock_us, excused_us, exact_us }
+        let garbage_us = self.garbage_us.load(Ordering::Acquire);
+        WatchSample { steps, entries, abandoned, clock_us, garbage_us, exact_us }
     }
 
     /// Returns the number of steps that began, and the number of entries into code of scripts and returns from there.
@@ -350,8 +354,9 @@ impl Alarm for WatchAlarm {
         cpu_us()
     }
 
-    fn excuse(&self, us: u64) {
+    fn excuse_garbage(&self, us: u64) {
         self.0.excused_us.fetch_add(us, Ordering::Release);
+        self.0.garbage_us.fetch_add(us, Ordering::Release);
     }
 }
 

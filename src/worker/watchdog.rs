@@ -91,8 +91,9 @@ impl Scale {
     /// Adds a sample, and returns the limit that is used up by then, if any.
     fn weigh(&mut self, sample: &WatchSample, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
         let (in_step, in_call) = (self.step.spent(sample), self.call.spent(sample.entries, sample.clock_us));
-        // An engine's own work is excused up to the limit of the step: garbage is made by somebody.
-        let beyond_us = sample.excused_us.saturating_sub(self.step.excused_us).saturating_sub(allowance.step_us);
+        // Collections are excused up to the limit of the step: garbage is made by somebody. Other work of the engine's
+        // own is nobody's, and ends.
+        let beyond_us = sample.garbage_us.saturating_sub(self.step.garbage_us).saturating_sub(allowance.step_us);
         late(in_step + beyond_us, in_call + beyond_us, is_node, allowance)
     }
 
@@ -151,16 +152,16 @@ struct StepSamples {
     /// The running call, as the counter of entries has it, and what of the step's time was found in it.
     call: u64,
     call_us: u64,
-    /// The excused time before the step.
-    excused_us: u64,
+    /// The time of collections before the step.
+    garbage_us: u64,
 }
 
 impl StepSamples {
     /// Returns the CPU time that the step's script has used so far, in microseconds.
     fn spent(&mut self, sample: &WatchSample) -> u64 {
         if self.number != sample.steps || self.seen_us == 0 {
-            let excused_us = sample.excused_us;
-            *self = Self { number: sample.steps, seen_us: sample.clock_us, excused_us, ..Self::default() };
+            let garbage_us = sample.garbage_us;
+            *self = Self { number: sample.steps, seen_us: sample.clock_us, garbage_us, ..Self::default() };
         }
         if sample.entries != self.call {
             if sample.abandoned == self.call {
@@ -184,7 +185,7 @@ mod tests {
     const ALLOWANCE: Allowance = Allowance { step_us: 250_000, call_us: 10_000 };
 
     fn sample(steps: u64, entries: u64, clock_us: u64) -> WatchSample {
-        WatchSample { steps, entries, abandoned: u64::MAX, clock_us, excused_us: 0, exact_us: None }
+        WatchSample { steps, entries, abandoned: u64::MAX, clock_us, garbage_us: 0, exact_us: None }
     }
 
     #[test]
@@ -222,8 +223,8 @@ mod tests {
     #[test]
     fn a_script_whose_clock_stands_still_is_late_and_is_not_rung_for_for_ever() {
         let mut scale = Scale::default();
-        let mut take = |excused_us: u64| {
-            let sample = WatchSample { excused_us, ..sample(7, 1, 1_000) };
+        let mut take = |garbage_us: u64| {
+            let sample = WatchSample { garbage_us, ..sample(7, 1, 1_000) };
             scale.weigh(&sample, false, &ALLOWANCE).map(|late| (late.used_us, scale.since_alarm_us(&sample, &late)))
         };
         assert_eq!([0, 250_000, 400_000].map(&mut take), [None; 3], "its own work is excused for as long as a step");

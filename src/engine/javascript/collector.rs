@@ -100,7 +100,7 @@ impl Watched {
     fn marks(&self) {
         if self.is_counting.replace(false) {
             let counting_us = self.alarm.resume();
-            self.alarm.excuse(counting_us.saturating_mul(REST_TIMES));
+            self.alarm.excuse_garbage(counting_us.saturating_mul(REST_TIMES));
         }
     }
 }
