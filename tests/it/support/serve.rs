@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, kv};
@@ -432,9 +433,15 @@ pub(crate) fn get(port: u16, path: &str) -> (u16, String) {
     (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
-/// A port on which nobody listens, for a process that is told its port.
+/// A port on which nobody listens, for a process that is told its port: below the ports that the system gives to
+/// connections and to port 0, which might take it before the process does.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let ports = (0..12_000).map(|_| {
+        let number = std::process::id() + ASKED.fetch_add(1, Ordering::Relaxed);
+        20_000 + (number % 12_000) as u16
+    });
+    ports.into_iter().find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// CPU time of a process in microseconds, of all its threads; 0 where it is gone.
