@@ -36,7 +36,7 @@ pub struct DecisionFigures {
     pub latency: Histogram,
 }
 
-/// Declares [`Metrics`]: of each metric the field, its type, the name without the prefix, and the help text, which
+/// Declares [`Metrics`]: for each metric the field, the type, the name without the prefix, and the help text, which
 /// documents the field too.
 macro_rules! metrics {
     ($($seen:vis $field:ident: $type:ty = $name:literal, $about:literal;)*) => {

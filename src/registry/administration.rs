@@ -1,4 +1,4 @@
-//! The changes that administrators and launchers make to what is kept of nodes: marks, and counts of facts.
+//! The edits of administrators and launchers: marks of nodes, and counts of facts.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Registry {
         Ok(self.noted(node, edited, NodeEvent::Uncordoned, author))
     }
 
-    /// Accepts `node`, so that it takes sessions where new nodes are held.
+    /// Accepts `node`, so that the node takes sessions where new nodes are held.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
@@ -47,7 +47,7 @@ impl Registry {
         Ok(self.noted(node, edited, NodeEvent::Accepted, author))
     }
 
-    /// Removes all marks of `node`, and has every replica drop the node that hears nothing of it.
+    /// Removes all marks of `node`, and has every replica drop the node until the node reports again.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
@@ -82,7 +82,7 @@ impl Registry {
         }
     }
 
-    /// Puts the `event` of an edit into the history of `node`; returns the mark as it is now.
+    /// Puts the `event` of an edit into the history of `node`; returns the mark after the edit.
     fn noted(&self, node: &str, edited: Edited, event: NodeEvent, author: MarkAuthor) -> Mark {
         if let Some(revision) = edited.revision {
             let MarkAuthor { by, reason, at_ms } = author.bounded();

@@ -75,8 +75,8 @@ fn a_wrong_answer_is_seen() {
     assert_eq!(case.check(&placed("n05"), "n04"), Ok(()));
 }
 
-/// All of them beside each other and beside good ones, in an order by chance, asked of one service. Recursion takes the
-/// interpreter longer than this service allows a call where the machine is busy, and has a service without time limits.
+/// All hostile scripts beside good scripts, in an order by chance, asked of a single service. Recursive scripts have a
+/// service without time limits: on a busy machine they pass the short limit of a call here before the limit of the stack.
 #[tokio::test]
 async fn one_service_outlives_them_all() {
     let only = std::env::var("WHITHER_ONLY").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The engine: what is common to all scripts of a worker, and how a script is loaded.
+//! The engine: the state that all scripts of a worker share, and the loading of a script.
 
 #[cfg(feature = "wasm")]
 use std::cell::OnceCell;
@@ -42,12 +42,12 @@ struct JavaScriptEngine {
     /// Created before the first isolate, so that the collector observes the isolate's allocations.
     collector: Rc<Collector>,
     isolate: RefCell<Option<Rc<Isolate>>>,
-    /// The counts of what runs, where coverage is wanted.
+    /// The counts of executed statements, where coverage is wanted.
     coverage: RefCell<Option<Arc<Coverage>>>,
-    /// Where it is written what becomes of compiled functions.
+    /// The ledger of compiled functions that gave up or differed from Boa.
     #[cfg(feature = "wasm")]
     ledger: RefCell<Option<Rc<TierLedger>>>,
-    /// What compiles functions, once one is there to be compiled; absent where it does not start.
+    /// The compiler of functions, from the first script on; `None` inside where wasmtime does not start.
     #[cfg(feature = "wasm")]
     compiler: OnceCell<Option<ModuleCompiler>>,
 }
@@ -124,7 +124,7 @@ impl JavaScript {
     /// Compiles `source`.
     ///
     /// # Errors
-    /// What is wrong with it, with the place.
+    /// The first mistake in the source, with its place.
     pub(super) fn load_program(&self, source: &ScriptSource) -> Result<JavaScriptProgram, LoadError> {
         let limits = &self.0.settings.limits;
         let source = &source.text()?;

@@ -11,7 +11,7 @@ use super::value::{Kind, kind};
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Surroundings {
-    /// `**`, whose result depends on how the engine holds its numbers where it is not exact.
+    /// Computes `**`. Gives up over whole numbers with an inexact power, which depends on how Boa holds numbers.
     pub(super) fn power(&mut self, base: f64, exponent: f64) -> Answer<f64> {
         let power = figure_of(HostCall::MathPow, base, exponent);
         let is_doubtful = base.fract() == 0.0 && exponent.fract() == 0.0;
@@ -38,7 +38,7 @@ impl Surroundings {
         }
     }
 
-    /// `toString` of a value to a radix; a text is its own.
+    /// Computes `toString(radix)` of a number; a text stays as the text is.
     pub(super) fn in_radix(&mut self, of: i64, radix: i64) -> Answer<i64> {
         let radix = self.whole(radix, 10.0)?;
         match kind(of as u64) {

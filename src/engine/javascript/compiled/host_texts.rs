@@ -203,7 +203,7 @@ impl Surroundings {
         }
     }
 
-    /// The letter of a text at a place; past its end, nothing or the empty text.
+    /// Returns the letter of a text at a place; past the end, the empty text for `charAt`, else `undefined`.
     fn letter(&mut self, call: HostCall, text: i64, place: i64) -> Answer<i64> {
         let text = self.ascii(text)?;
         let place = self.whole(place, 0.0)?;

@@ -1,11 +1,11 @@
-//! The values and variables of the intermediate form, with what is known of each.
+//! The values and variables of the intermediate form, with the shapes that the passes found.
 
 use super::{Lowering, Res};
 use crate::engine::javascript::compiled::ir::{Ex, Label, Local, St, Ty};
 use crate::engine::javascript::compiled::paths::Shape;
 use crate::engine::javascript::compiled::value;
 
-/// A value in the intermediate form, with what it may be.
+/// An expression of the intermediate form, with the shapes that the value may have.
 #[derive(Clone, Debug)]
 pub(super) struct Val {
     pub(super) ex: Ex,
@@ -22,16 +22,16 @@ impl Val {
     }
 }
 
-/// What is known of a variable from the passes so far.
+/// The facts about a variable that the passes so far found.
 #[derive(Default)]
 pub(super) struct LoweredVariable {
     pub(super) shape: Shape,
-    /// Whether it may be read before it is set.
+    /// Whether the script may read the variable before the script sets the variable.
     pub(super) needs_start: bool,
 }
 
 impl Lowering<'_> {
-    /// A new variable; its kind is found out later where none is given.
+    /// Makes a variable; where `kind` is `None`, [`Kinds`](super::super::kinds::Kinds) finds the kind later.
     pub(super) fn local(&mut self, kind: Option<Ty>) -> Local {
         let local = self.kinds.len();
         self.kinds.push(kind);
@@ -65,7 +65,7 @@ impl Lowering<'_> {
         Val { ex: Ex::Get(local), shape }
     }
 
-    /// Keeps `value` in a variable of its own, so that it can be used more than once.
+    /// Keeps `value` in a new variable, so that later steps can use the value more than once.
     pub(super) fn hold(&mut self, value: Val, steps: &mut Vec<St>) -> Val {
         if matches!(value.ex, Ex::Const(_) | Ex::Num(_) | Ex::Bool(_)) {
             return value;

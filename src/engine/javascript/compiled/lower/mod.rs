@@ -174,7 +174,7 @@ struct Jump {
     name: Option<Sym>,
 }
 
-/// The state of a pass, and what is learnt by all passes.
+/// The state of a pass, and the facts that all passes so far found.
 struct Lowering<'t> {
     tree: &'t Tree,
     moves: &'t Moves,
@@ -184,7 +184,7 @@ struct Lowering<'t> {
     variables: Vec<LoweredVariable>,
     /// The kinds of this pass's variables as far as they are fixed.
     kinds: Vec<Option<Ty>>,
-    /// What the elements of the lists that the script makes may be, by site.
+    /// The shapes of the elements of each list that the script makes, by site.
     sites: Vec<Shape>,
     next_site: usize,
     /// The roots of object literals, by place.

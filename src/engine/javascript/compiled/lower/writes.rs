@@ -60,7 +60,7 @@ impl Writes {
     }
 }
 
-/// Returns the frame that declares `name` where `frame` is the innermost one; the top level where no function does.
+/// Returns the innermost frame that declares `name`, from `frame` outwards; the top level where no function does.
 fn declaring(frames: &[Frame], mut frame: usize, name: Sym) -> usize {
     while let Some(found) = frames.get(frame)
         && !found.declared.contains(&name)
@@ -86,7 +86,7 @@ struct Count {
 }
 
 impl Count {
-    /// Counts by `visit` what stands in a function with the statements `list`.
+    /// Opens the frame of a function with the statements `list`, and counts the writes there by `visit`.
     fn within(&mut self, body: Option<&FunctionBody>, list: &StatementList, visit: impl FnOnce(&mut Self)) {
         let declared = var_declared_names(list).into_iter().chain(lexically_declared_names(list)).collect();
         let parent = self.current;
