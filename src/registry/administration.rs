@@ -47,7 +47,7 @@ impl Registry {
         Ok(self.noted(node, edited, NodeEvent::Accepted, author))
     }
 
-    /// Removes all marks of `node`, and has every replica drop the node until the node reports again.
+    /// Removes all marks of `node`, and has every replica drop the node where the node is stale.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
