@@ -21,8 +21,10 @@ pub(super) fn no_node(chain: &ChainSpec, cluster: &Cluster, diagnosis: &Diagnosi
     if let Some(step) = diagnosis.steps.iter().find(|step| step.said == StepVerdict::NotRun) {
         return format!("undecided: {} is an executable, and is not run to explain; a placement runs it", step.step);
     }
+    let plural = if candidates == 1 { "" } else { "s" };
     format!(
-        "the chain ended with {candidates} candidates and no choice; end it with a built-in, e.g. builtin:fewest-sessions"
+        "the chain ended with {candidates} candidate{plural} and no choice; end the chain with a built-in, e.g. \
+         builtin:fewest-sessions"
     )
 }
 

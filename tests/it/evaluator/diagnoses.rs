@@ -78,6 +78,8 @@ fn why_no_node_is_said_in_order_of_the_search() {
     failed(&stand.decide(json!({})), FailureName::NoNode, "no node is left: 2 filtered out by none.js");
     let mut stand = Stand::new(vec![start(vec![js("pass.js", "i => null")])], &equal(2));
     failed(&stand.decide(json!({})), FailureName::NoNode, "2 candidates and no choice");
+    let mut stand = Stand::new(vec![start(vec![js("pass.js", "i => null")])], &equal(1));
+    failed(&stand.decide(json!({})), FailureName::NoNode, "1 candidate and no choice; end the chain with a built-in");
 }
 
 #[test]
