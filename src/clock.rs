@@ -79,6 +79,16 @@ pub trait Alarm: fmt::Debug {
     fn excuse_garbage(&self, _us: u64) {}
 }
 
+impl dyn Alarm + '_ {
+    /// Runs `work` of the engine's own, which does not count as time of the script.
+    pub fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.pause();
+        let result = work();
+        self.resume();
+        result
+    }
+}
+
 /// The callback of an alarm.
 pub type Wake = Box<dyn Fn() + Send>;
 

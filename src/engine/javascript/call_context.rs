@@ -96,10 +96,7 @@ impl JavaScriptCallContext {
 
     /// Runs `work` on the engine's own account: the script's time stands still meanwhile.
     pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.alarm.pause();
-        let result = work();
-        self.alarm.resume();
-        result
+        self.alarm.own_work(work)
     }
 
     /// Sets time and random numbers; both are `None` for pure calls.

@@ -84,9 +84,7 @@ impl JavaScript {
         *current = Some(Rc::clone(&isolate));
         Ok(isolate)
     }
-}
 
-impl JavaScript {
     /// Returns the settings.
     pub(super) fn settings(&self) -> &Settings {
         &self.0.settings
@@ -100,27 +98,10 @@ impl JavaScript {
     /// Returns the compiler of functions; absent where wasmtime does not start.
     #[cfg(feature = "wasm")]
     pub(super) fn compiler(&self) -> Option<&ModuleCompiler> {
-        // Where it does not start, Boa runs everything, as ever.
+        // Without a compiler, Boa runs every script.
         self.0.compiler.get_or_init(|| ModuleCompiler::new(&self.0.settings.alarm).ok()).as_ref()
     }
-}
 
-impl Engine for JavaScript {
-    fn cover(&self, coverage: &Arc<Coverage>) {
-        *self.0.coverage.borrow_mut() = Some(Arc::clone(coverage));
-    }
-
-    #[cfg(feature = "wasm")]
-    fn tell_tiers(&self, ledger: &Rc<TierLedger>) {
-        *self.0.ledger.borrow_mut() = Some(Rc::clone(ledger));
-    }
-
-    fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
-        self.load_program(source).map(|program| Box::new(program) as Box<dyn Script>)
-    }
-}
-
-impl JavaScript {
     /// Compiles `source`.
     ///
     /// # Errors
@@ -167,6 +148,21 @@ impl JavaScript {
         }
         program.remarks = undeclared(program.survey(), &isolate.globals, &source.file);
         Ok(program)
+    }
+}
+
+impl Engine for JavaScript {
+    fn cover(&self, coverage: &Arc<Coverage>) {
+        *self.0.coverage.borrow_mut() = Some(Arc::clone(coverage));
+    }
+
+    #[cfg(feature = "wasm")]
+    fn tell_tiers(&self, ledger: &Rc<TierLedger>) {
+        *self.0.ledger.borrow_mut() = Some(Rc::clone(ledger));
+    }
+
+    fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
+        self.load_program(source).map(|program| Box::new(program) as Box<dyn Script>)
     }
 }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use boa_engine::object::JsObject;
 use boa_engine::{Context, JsNativeError, JsResult, JsValue, Source as Text};
 
+use crate::clock::Alarm;
 use crate::model::{Node, NodeParts, SlotIndex, Thrown};
 use crate::script::{
     CallContext, LoadError, NodeFunction, PointCounter, RequestPath, Run, Script, ScriptError, ScriptShape,
@@ -150,13 +151,9 @@ impl JavaScriptProgram {
         self.engine.collector()
     }
 
-    /// Runs `work` on the engine's own account: the script's time stands still meanwhile.
-    pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
-        let alarm = &self.engine.settings().alarm;
-        alarm.pause();
-        let result = work();
-        alarm.resume();
-        result
+    /// Returns the alarm that counts the time of scripts.
+    pub(super) fn alarm(&self) -> &dyn Alarm {
+        &*self.engine.settings().alarm
     }
 
     pub(super) fn survey(&self) -> &Survey {

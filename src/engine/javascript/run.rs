@@ -159,7 +159,7 @@ impl<'a> JavaScriptRun<'a> {
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
         let (isolate, cluster) = (Rc::clone(&self.isolate), self.scene.cluster);
         let kit = &isolate.kit;
-        let (input, objects) = self.program.own_work(|| -> JsResult<_> {
+        let (input, objects) = self.program.alarm().own_work(|| -> JsResult<_> {
             let objects = self.objects(candidates, needs, context)?;
             let list = objects.iter().cloned().map(JsValue::from).collect();
             let fields = &self.program.survey().mentioned;

@@ -167,7 +167,7 @@ impl<'a> TieredRun<'a> {
         said: Result<CallAnswer, ScriptError>,
     ) -> Result<CallAnswer, ScriptError> {
         let program = self.program;
-        let expected = program.own_work(|| self.ask_boa(call));
+        let expected = program.alarm().own_work(|| self.ask_boa(call));
         let is_same = match (&expected, &said) {
             (Ok(expected), Ok(said)) => is_same(expected, said),
             (expected, said) => expected == said,

@@ -194,7 +194,7 @@ impl Machine {
         if self.table.is_near(&self.store, cluster) {
             return self.table.tell(&mut self.store, cluster);
         }
-        compiler.own_work(|| self.table.tell(&mut self.store, cluster))
+        compiler.alarm().own_work(|| self.table.tell(&mut self.store, cluster))
     }
 
     /// Whether the last call left more memory behind than an instance may keep.

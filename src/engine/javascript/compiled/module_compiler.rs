@@ -55,14 +55,6 @@ impl ModuleCompiler {
         &*self.alarm
     }
 
-    /// Runs `work` of the service, which does not count as time of the script.
-    pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.alarm.pause();
-        let result = work();
-        self.alarm.resume();
-        result
-    }
-
     /// Returns a number that no other run has.
     pub(in super::super) fn next_run(&self) -> u64 {
         self.runs.set(self.runs.get() + 1);

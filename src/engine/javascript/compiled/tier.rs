@@ -220,6 +220,7 @@ impl Compiled {
             // An instance that does not start is a reason to give up, each time until it is given up on.
             none => none.insert(
                 compiler
+                    .alarm()
                     .own_work(|| Machine::new(&self.code))
                     .map_err(|_error| Unanswered::Bailed(BailCause::Memory))?,
             ),
