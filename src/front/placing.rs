@@ -108,10 +108,9 @@ impl Front {
         }
         self.warn_of_assignment(&mut pending, &node, decision);
         self.remember_choice(&decision.chain, &node, slot);
-        let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
         let reply = PlacementReply {
             node: Arc::clone(&node),
-            report: Some(report),
+            report: self.cluster.get(&node).map(|found| Arc::clone(found.report())),
             decision: Arc::clone(&id),
             generation: decision.generation,
             drawn: Some(DecisionSeed { seed: pending.question.seed, now_ms: pending.question.now_ms }),
