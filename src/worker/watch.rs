@@ -365,3 +365,25 @@ fn cpu_us() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default() / 1000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_work_stops_the_clock_of_the_script_and_is_no_garbage() {
+        const WORK_US: u64 = 3_000;
+        let watch = Arc::new(CallWatch::default());
+        let alarm: &dyn Alarm = &WatchAlarm(Arc::clone(&watch));
+        let (start_us, before) = (cpu_us(), watch.sample());
+        alarm.own_work(|| {
+            let from_us = cpu_us();
+            while cpu_us() - from_us < WORK_US {}
+        });
+        let after = watch.sample();
+        assert!(after.clock_us - before.clock_us + WORK_US <= cpu_us() - start_us);
+        assert_eq!(after.garbage_us, 0);
+        alarm.excuse_garbage(7);
+        assert_eq!(watch.sample().garbage_us, 7);
+    }
+}
