@@ -12,6 +12,7 @@ mod dictionary;
 mod emit;
 mod host;
 mod host_calls;
+mod host_dictionaries;
 mod host_json;
 mod host_lists;
 mod host_log;
