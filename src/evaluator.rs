@@ -4,6 +4,7 @@
 //! Each decision that reserves is applied to the evaluator's own cluster at once, tentatively: the next question must
 //! see the reservation, whether or not the front commits the decision.
 
+mod compiler;
 mod rehearsal;
 
 use std::collections::BTreeMap;
@@ -15,17 +16,17 @@ use jiff::tz::TimeZone;
 
 use crate::chain::evaluate::{self, EvaluationContext, Progress};
 use crate::chain::{
-    Ask, Chain, ChainSet, ChainSpec, EligibilityIndex, LimitRecord, OnFailure, ProgramAnswer, Purpose, QuarantineList,
-    Recency, Step, StepKind, StepObserver, StepSource, StepSpec, Store, Subject, Suspended,
+    Ask, Chain, ChainSet, EligibilityIndex, LimitRecord, ProgramAnswer, Purpose, QuarantineList, Recency, StepKind,
+    StepObserver, Store, Subject, Suspended,
 };
 use crate::clock::{self, Alarm, Moment, Stopwatch};
-use crate::engine::builtin::Builtin;
-use crate::engine::{LANGUAGES, Settings};
+use crate::engine::Settings;
 use crate::model::{
     Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex,
 };
-use crate::script::{Coverage, Engine, LoadError, Policy, Script, ScriptLimits, ScriptSource, TierLedger, TierReport};
+use crate::script::{Coverage, LoadError, Script, ScriptLimits, TierLedger, TierReport};
 
+use compiler::Compiler;
 pub use rehearsal::Rehearsal;
 
 /// A step that could not be compiled.
@@ -127,10 +128,8 @@ impl Evaluator {
     ) -> Result<Self, Vec<CompileError>> {
         let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
         let settings = Settings { limits: set.limits, zone: zone.clone(), alarm: Rc::clone(&host.alarm) };
-        let coverage = coverage.cloned();
         let ledger = Rc::<TierLedger>::default();
-        let mut compiler =
-            Compiler { settings, engines: BTreeMap::new(), errors: Vec::new(), coverage, ledger: Rc::clone(&ledger) };
+        let mut compiler = Compiler::new(settings, coverage.cloned(), Rc::clone(&ledger));
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
             let chain = compiler.chain(spec, loading);
@@ -348,69 +347,5 @@ pub fn reservation(question: &Question, node: &Arc<str>) -> Reservation {
         node: Arc::clone(node),
         user: Arc::clone(request.login()),
         name: Arc::clone(request.session_name()),
-    }
-}
-
-struct Compiler {
-    settings: Settings,
-    /// An engine for each language that is used: starting an engine costs milliseconds.
-    engines: BTreeMap<&'static str, Box<dyn Engine>>,
-    errors: Vec<CompileError>,
-    coverage: Option<Arc<Coverage>>,
-    ledger: Rc<TierLedger>,
-}
-
-impl Compiler {
-    fn chain(&mut self, spec: &ChainSpec, loading: &mut dyn FnMut(&Arc<str>)) -> Chain {
-        let mut steps = Vec::with_capacity(spec.steps.len());
-        for step in &spec.steps {
-            loading(&step.name);
-            match self.step(step) {
-                Ok(step) => steps.push(step),
-                Err(error) => {
-                    let (action, step) = (Arc::clone(&spec.action), Arc::clone(&step.name));
-                    self.errors.push(CompileError { action, step, error });
-                }
-            }
-        }
-        Chain { spec: Arc::new(spec.clone()), steps }
-    }
-
-    fn step(&mut self, spec: &StepSpec) -> Result<Step, LoadError> {
-        let builtin = |name: &str| -> Result<Box<dyn Policy>, LoadError> {
-            Builtin::parse(name).map(|builtin| -> Box<dyn Policy> { Box::new(builtin) }).map_err(LoadError::new)
-        };
-        let kind = match &spec.source {
-            StepSource::Builtin(name) => StepKind::Policy(builtin(name)?),
-            StepSource::Executable(_) => StepKind::External,
-            StepSource::Script { extension, content, isolation } => {
-                let (file, content) = (Arc::clone(&spec.name), content.clone());
-                let source = ScriptSource { file, content, isolation: *isolation };
-                StepKind::Script(self.engine(extension)?.load(&source)?)
-            }
-        };
-        let fallback = |policy: &OnFailure| match policy {
-            OnFailure::Fallback(name) => builtin(name).map(Some),
-            OnFailure::Stop | OnFailure::Skip => Ok(None),
-        };
-        let (error_fallback, limit_fallback) = (fallback(&spec.on_error)?, fallback(&spec.on_limit)?);
-        Ok(Step { spec: spec.clone(), kind, error_fallback, limit_fallback })
-    }
-
-    fn engine(&mut self, extension: &str) -> Result<&dyn Engine, LoadError> {
-        let Some(language) = LANGUAGES.iter().find(|language| language.extension == extension) else {
-            let known: Vec<_> = LANGUAGES.iter().map(|language| format!(".{}", language.extension)).collect();
-            return Err(LoadError::new(format!(
-                "no language has the extension `.{extension}`, there are: {}",
-                known.join(", ")
-            )));
-        };
-        let (settings, coverage, ledger) = (&self.settings, &self.coverage, &self.ledger);
-        Ok(&**self.engines.entry(language.extension).or_insert_with(|| {
-            let engine = (language.engine)(settings);
-            coverage.iter().for_each(|coverage| engine.cover(coverage));
-            engine.tell_tiers(ledger);
-            engine
-        }))
     }
 }
