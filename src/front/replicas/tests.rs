@@ -1,5 +1,7 @@
 //! Tests of gossip: the messages of replicas, and their effects.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
