@@ -69,6 +69,9 @@ impl Read for ProcFile<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[tokio::test]
@@ -79,11 +82,21 @@ mod tests {
         assert_eq!(leash.memory_bytes(), None);
     }
 
+    /// A process of its own, because the other tests of this one take and give back memory too.
     #[test]
     fn the_page_of_figures_is_read_anew_each_time() {
-        let own = ProcessGuard::take(std::process::id());
-        let before = own.memory_bytes().unwrap();
-        let more = std::hint::black_box(vec![1_u8; 64 << 20]);
-        assert!(own.memory_bytes().unwrap() > before + (32 << 20), "{}", more.len());
+        const GROWS_WHEN_TOLD: &str = "read go; text=$(head -c 16777216 /dev/zero | tr '\\0' a); echo grown; read end";
+        let mut command = Command::new("sh");
+        command.args(["-c", GROWS_WHEN_TOLD]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let guard = ProcessGuard::take(child.id());
+        let before = guard.memory_bytes().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "grown\n");
+        assert!(guard.memory_bytes().unwrap() >= before + (8 << 20), "{before}");
+        drop(child.stdin.take());
+        assert!(child.wait().is_ok());
     }
 }
