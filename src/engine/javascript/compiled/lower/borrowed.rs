@@ -39,15 +39,16 @@ impl<'t> Lowering<'t> {
         given: &'t [Expression],
     ) -> Res<Option<Val>> {
         let mut steps = Vec::new();
-        if let ("call", Some(function)) = (name, self.callee(access.target())) {
+        if name == "call"
+            && let Some(function) = self.callee(access.target(), &mut steps)?
+        {
             // Whoever looks at `this` is refused.
             let Some((this, given)) = given.split_first() else { return Ok(None) };
             if !self.is_idle(this) {
                 return Ok(None);
             }
             let given = self.arguments(given, &mut steps)?;
-            let Some(function) = self.functions.get(function).copied() else { return Ok(None) };
-            let value = self.call(function, given, &mut steps)?;
+            let value = self.call(function, None, given, &mut steps)?;
             return Ok(Some(after(steps, value)));
         }
         let Expression::PropertyAccess(PropertyAccess::Simple(method)) = access.target() else { return Ok(None) };

@@ -21,9 +21,7 @@ impl<'t> Lowering<'t> {
                 let name = match access.field() {
                     PropertyAccessField::Const(name) => self.literal_text(name.sym())?,
                     PropertyAccessField::Expr(name) => {
-                        let base = self.value(access.target())?;
-                        let called = self.call_computed(base, name, given)?;
-                        return called.ok_or_else(|| self.refusal("a method whose name is computed"));
+                        return self.computed_call(access.target(), name, given);
                     }
                 };
                 if matches!(name.as_str(), "call" | "apply")
@@ -42,10 +40,19 @@ impl<'t> Lowering<'t> {
                 if let Some(pattern) = self.pattern(access.target())? {
                     return self.pattern_method(pattern, &name, given);
                 }
+                let mut steps = Vec::new();
+                if let Some(list) = self.fixed_list(access.target(), &mut steps)? {
+                    let said = self.fixed_list_method(&list, &name, given)?;
+                    return Ok(after(steps, said));
+                }
                 let base = self.value(access.target())?;
                 self.at(callee)?;
-                match self.call_member(&base, &name, given)? {
-                    Some(said) => Ok(said),
+                if !self.has_function(&base.shape, Some(&name)) {
+                    return self.method(base, &name, given);
+                }
+                let base = self.hold(base, &mut steps);
+                match self.member_function(&base, &name, &mut steps) {
+                    Some(function) => self.call_with(function, Some(&base), given, steps),
                     None => self.method(base, &name, given),
                 }
             }
@@ -55,20 +62,45 @@ impl<'t> Lowering<'t> {
                 let method = self.name(method);
                 self.global_method("Math", &method, given)
             }
-            _ => match (self.callee(callee), self.global(callee)) {
-                (Some(function), _) => {
-                    let mut steps = Vec::new();
-                    let given = self.arguments(given, &mut steps)?;
-                    self.at(callee)?;
-                    let Some(function) = self.functions.get(function).copied() else {
-                        return Err(self.refusal("a function that is not found"));
-                    };
-                    let value = self.call(function, given, &mut steps)?;
-                    Ok(after(steps, value))
+            _ => {
+                let mut steps = Vec::new();
+                match (self.callee(callee, &mut steps)?, self.global(callee)) {
+                    (Some(function), _) => {
+                        self.at(callee)?;
+                        self.call_with(function, None, given, steps)
+                    }
+                    (None, Some(name)) => self.global_function(&name, given),
+                    (None, None) => Err(self.refusal("a call of a value")),
                 }
-                (None, Some(name)) => self.global_function(&name, given),
-                (None, None) => Err(self.refusal("a call of a value")),
-            },
+            }
+        }
+    }
+
+    /// Calls a callable with the receiver `this` and the arguments `given`, after `steps`.
+    fn call_with(
+        &mut self,
+        function: usize,
+        this: Option<&Val>,
+        given: &'t [Expression],
+        mut steps: Vec<St>,
+    ) -> Res<Val> {
+        let given = self.arguments(given, &mut steps)?;
+        let value = self.call(function, this, given, &mut steps)?;
+        Ok(after(steps, value))
+    }
+
+    /// A call of the member of `target` with the computed name `name`.
+    fn computed_call(&mut self, target: &'t Expression, name: &'t Expression, given: &'t [Expression]) -> Res<Val> {
+        let mut steps = Vec::new();
+        if let Some(list) = self.fixed_list(target, &mut steps)? {
+            let function = self.element_callable(&list, name, &mut steps)?;
+            return self.call_with(function, None, given, steps);
+        }
+        let base = self.value(target)?;
+        let base = self.hold(base, &mut steps);
+        match self.computed_function(&base, name, &mut steps)? {
+            Some(function) => self.call_with(function, Some(&base), given, steps),
+            None => Err(self.refusal("a method whose name is computed")),
         }
     }
 
@@ -128,7 +160,8 @@ impl<'t> Lowering<'t> {
         let given = self.arguments(given, steps)?;
         let values = given.into_iter().map(|argument| match argument {
             PassedArgument::Value(value) => Ok(value),
-            PassedArgument::Function(_) => Err(self.refusal("a function as a value")),
+            PassedArgument::Pattern(_) => Err(self.refusal("a pattern as a value")),
+            PassedArgument::Function(_) | PassedArgument::List(_) => Err(self.refusal("a function as a value")),
         });
         values.collect()
     }

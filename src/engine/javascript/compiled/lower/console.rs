@@ -55,7 +55,7 @@ impl<'t> Lowering<'t> {
         let given = self.arguments(call.args(), steps)?;
         let values = given.into_iter().map(|argument| match argument {
             PassedArgument::Value(value) => Some(value),
-            PassedArgument::Function(_) => None,
+            _ => None,
         });
         let Some(values) = values.collect::<Option<Vec<_>>>() else {
             steps.push(St::Bail(BailCause::Logs));

@@ -192,6 +192,11 @@ impl<'t> Lowering<'t> {
 
     /// `new Map()`, `new Set()`, `new Set(list)`, `new Date()`.
     pub(super) fn construct(&mut self, new: &'t New) -> Res<Val> {
+        if let Expression::Identifier(name) = new.constructor()
+            && let Some(object) = self.object_of_class(*name, new.arguments())?
+        {
+            return Ok(object);
+        }
         let name = self.global(new.constructor()).unwrap_or_default();
         match (name.as_str(), new.arguments()) {
             ("Map", []) => Ok(self.new_dictionary(HostCall::NewMap)),

@@ -52,7 +52,7 @@ impl<'t> Lowering<'t> {
                 Err(self.refusal("a function as a value"))
             }
             Expression::Spread(_) => Err(self.refusal("`...` here")),
-            Expression::This(_) => Err(self.refusal("`this`")),
+            Expression::This(_) => self.this().ok_or_else(|| self.refusal("`this`")),
             Expression::TaggedTemplate(_) => Err(self.refusal("a template with a tag")),
             Expression::ClassExpression(_) => Err(self.refusal("a class")),
             Expression::GeneratorExpression(_) | Expression::Yield(_) => Err(self.refusal("a generator")),
@@ -88,6 +88,13 @@ impl<'t> Lowering<'t> {
     fn access(&mut self, expression: &'t Expression, access: &'t SimplePropertyAccess) -> Res<Val> {
         if let Some(constant) = self.constant(access) {
             return Ok(constant);
+        }
+        let mut steps = Vec::new();
+        if let PropertyAccessField::Const(name) = access.field()
+            && self.name(name.sym()) == "length"
+            && let Some(list) = self.fixed_list(access.target(), &mut steps)?
+        {
+            return Ok(after(steps, Val::plain(Ex::Num(list.len() as f64))));
         }
         let base = self.value(access.target())?;
         match access.field() {

@@ -1,43 +1,63 @@
 //! Calls of the script's own functions, which are written out in their place.
 
-use boa_ast::declaration::{Binding, Declaration};
+use boa_ast::declaration::Binding;
 use boa_ast::expression::Expression;
-use boa_ast::expression::literal::PropertyDefinition;
 use boa_ast::function::{FormalParameterList, FunctionBody, FunctionDeclaration};
-use boa_ast::property::PropertyName;
 use boa_ast::{Statement, StatementListItem};
 
-use super::super::super::analysis::tree::Tree;
 use super::super::ir::{Ex, St, Ty, Unary};
 use super::super::paths::Shape;
 use super::expressions::from_list;
-use super::names::{Meaning, nothing};
-use super::{Fun, Jump, Lowering, Res, Return, Val};
+use super::fixed_lists::FixedList;
+use super::names::{Meaning, ScopeId, nothing};
+use super::texts::KnownPattern;
+use super::{Jump, Lowering, Res, Val};
 
-/// The signature and body of a function.
-type Parts<'t> = (&'t FormalParameterList, &'t FunctionBody);
+/// A function of the source, in its scope.
+#[derive(Clone, Copy)]
+pub(super) struct Fun<'t> {
+    pub(super) parameters: &'t FormalParameterList,
+    pub(super) body: &'t FunctionBody,
+    /// Whether `this` is that of the code around.
+    pub(super) is_arrow: bool,
+    pub(super) scope: ScopeId,
+}
+
+impl<'t> Fun<'t> {
+    /// A function whose `this` is its receiver.
+    pub(super) fn new(parameters: &'t FormalParameterList, body: &'t FunctionBody, scope: ScopeId) -> Self {
+        Self { parameters, body, is_arrow: false, scope }
+    }
+
+    /// A function that is declared in `scope`.
+    pub(super) fn declared(declaration: &'t FunctionDeclaration, scope: ScopeId) -> Self {
+        Self::new(declaration.parameters(), declaration.body(), scope)
+    }
+}
+
+/// More calls within each other than these are not written out.
+const MAX_DEPTH: usize = 48;
 
 /// What a function is called with.
 #[derive(Clone)]
 pub(super) enum PassedArgument {
     Value(Val),
-    /// One of the script's functions.
+    /// A callable, by number.
     Function(usize),
+    /// A pattern that is always this one.
+    Pattern(KnownPattern),
+    /// A list of functions or patterns.
+    List(FixedList),
 }
 
-/// The parts of `expression`, where it is a function that returns what it says.
-pub(super) fn function(expression: &Expression) -> Option<Parts<'_>> {
+/// The function that is written as `expression`, as if it stood in `scope`.
+pub(super) fn function(expression: &Expression, scope: ScopeId) -> Option<Fun<'_>> {
     match expression {
-        Expression::FunctionExpression(f) => Some((f.parameters(), f.body())),
-        Expression::ArrowFunction(f) => Some((f.parameters(), f.body())),
-        Expression::Parenthesized(inner) => function(inner.expression()),
+        Expression::FunctionExpression(f) => Some(Fun::new(f.parameters(), f.body(), scope)),
+        Expression::ArrowFunction(f) => Some(Fun { is_arrow: true, ..Fun::new(f.parameters(), f.body(), scope) }),
+        Expression::Parenthesized(inner) => function(inner.expression(), scope),
         _ => None,
     }
-}
-
-/// The parts of a declared function.
-pub(super) fn function_of_declaration(declaration: &FunctionDeclaration) -> Parts<'_> {
-    (declaration.parameters(), declaration.body())
 }
 
 /// The expression that a whole statement is, or all that a lone variable is given.
@@ -53,41 +73,6 @@ pub(super) fn lone_expression(item: &StatementListItem) -> Option<&Expression> {
     }
 }
 
-/// Whether the top level of `tree` does nothing but to declare functions and constants.
-pub(in super::super) fn has_quiet_top(tree: &Tree) -> bool {
-    let is_quiet = |expression: Option<&Expression>| expression.is_none_or(is_quiet);
-    tree.script.statements().statements().iter().all(|item| match item {
-        StatementListItem::Declaration(declaration) => match &**declaration {
-            Declaration::FunctionDeclaration(_) => true,
-            Declaration::Lexical(list) => {
-                let list = list.variable_list().as_ref();
-                list.iter()
-                    .all(|variable| !matches!(variable.binding(), Binding::Pattern(_)) && is_quiet(variable.init()))
-            }
-            _ => false,
-        },
-        StatementListItem::Statement(statement) => match &**statement {
-            Statement::Empty => true,
-            Statement::Expression(expression) => is_quiet(Some(expression)),
-            Statement::Var(list) => list.0.as_ref().iter().all(|variable| is_quiet(variable.init())),
-            _ => false,
-        },
-    })
-}
-
-/// Whether evaluating `expression` does nothing that anybody could see.
-fn is_quiet(expression: &Expression) -> bool {
-    match expression {
-        Expression::Literal(_) => true,
-        Expression::ArrayLiteral(list) => list.as_ref().iter().flatten().all(is_quiet),
-        Expression::ObjectLiteral(object) => object.properties().iter().all(|property| match property {
-            PropertyDefinition::Property(PropertyName::Literal(_), value) => is_quiet(value),
-            _ => false,
-        }),
-        _ => function(expression).is_some(),
-    }
-}
-
 /// What a body returns that does nothing else.
 fn lone_return(body: &FunctionBody) -> Option<&Expression> {
     let [StatementListItem::Statement(only)] = body.statements() else { return None };
@@ -95,127 +80,138 @@ fn lone_return(body: &FunctionBody) -> Option<&Expression> {
     only.target()
 }
 
-/// Whether the last statement of a body is its end.
-fn ends(body: &FunctionBody) -> bool {
-    let Some(StatementListItem::Statement(last)) = body.statements().last() else { return false };
-    matches!(**last, Statement::Return(_) | Statement::Throw(_))
-}
-
 impl<'t> Lowering<'t> {
-    /// The function that `expression` is: written there, or a name of one.
-    pub(super) fn callee(&mut self, expression: &'t Expression) -> Option<usize> {
-        match expression {
-            Expression::Parenthesized(inner) => self.callee(inner.expression()),
-            Expression::Identifier(name) => match self.meaning(self.current(), name.sym()) {
-                Some((_, Meaning::Function(function))) => Some(function),
-                _ => None,
-            },
-            _ => {
-                let (parameters, body) = function(expression)?;
-                let scope = self.current();
-                if let Expression::FunctionExpression(f) = expression
-                    && f.has_binding_identifier()
-                    && let Some(name) = f.name()
-                {
-                    // It may call itself by that name, which is refused when it does.
-                    let own = self.scope(Some(scope));
-                    let function = self.function(Fun { parameters, body, scope: own });
-                    self.mean(own, name.sym(), Meaning::Function(function));
-                    return Some(function);
-                }
-                Some(self.function(Fun { parameters, body, scope }))
-            }
-        }
+    /// Calls `function` with the receiver `this`.
+    pub(super) fn call_function(
+        &mut self,
+        function: Fun<'t>,
+        this: Option<&Val>,
+        given: Vec<PassedArgument>,
+        steps: &mut Vec<St>,
+    ) -> Res<Val> {
+        self.within_call(function, |lowering| {
+            lowering.begin_call(function, this, given, steps)?;
+            let result = match lone_return(function.body) {
+                Some(expression) => lowering.value(expression)?,
+                None => lowering.write_out_body(function.body, steps)?,
+            };
+            lowering.leave();
+            Ok(result)
+        })
     }
 
-    /// Calls `function`.
-    pub(super) fn call(&mut self, function: Fun<'t>, given: Vec<PassedArgument>, steps: &mut Vec<St>) -> Res<Val> {
-        if self.calls.iter().any(|body| std::ptr::eq(*body, function.body)) {
+    /// Calls `function`, which returns functions; returns the callable that the call gives.
+    pub(super) fn made_callable(
+        &mut self,
+        function: Fun<'t>,
+        given: Vec<PassedArgument>,
+        steps: &mut Vec<St>,
+    ) -> Res<usize> {
+        self.within_call(function, |lowering| {
+            lowering.begin_call(function, None, given, steps)?;
+            let made = match lone_return(function.body) {
+                Some(expression) => lowering.callee(expression, steps)?,
+                None => Some(lowering.write_out_factory(function.body, steps)?),
+            };
+            lowering.leave();
+            made.ok_or_else(|| lowering.refusal("a function that returns functions and other values"))
+        })
+    }
+
+    /// Lowers a call of `function`, which is refused within itself.
+    fn within_call<T>(&mut self, function: Fun<'t>, lower: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        // A closure that is made twice is two functions, each in a scope of its own.
+        let is_it = |other: &Fun<'_>| std::ptr::eq(other.body, function.body) && other.scope == function.scope;
+        if self.calls.iter().any(is_it) || self.calls.len() >= MAX_DEPTH {
             return Err(self.refusal("a function that calls itself"));
         }
-        self.calls.push(function.body);
+        self.calls.push(function);
         self.jumps.push(Jump { leave: None, go_on: None, name: None });
-        let result = self.in_region(|lowering| lowering.write_out(function, given, steps));
+        let result = self.in_region(lower);
         self.jumps.pop();
         self.calls.pop();
         result
     }
 
-    fn write_out(&mut self, function: Fun<'t>, given: Vec<PassedArgument>, steps: &mut Vec<St>) -> Res<Val> {
+    /// Enters the scope of a call, with the parameters set to `given`.
+    fn begin_call(
+        &mut self,
+        function: Fun<'t>,
+        this: Option<&Val>,
+        given: Vec<PassedArgument>,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
         let list = function.body.statement_list();
         let scope = self.open_function(Some(function.scope), list, steps)?;
+        if !function.is_arrow {
+            self.receive(scope, this.cloned());
+        }
         let mut given = given.into_iter();
         for parameter in function.parameters.as_ref() {
             if parameter.is_rest_param() {
-                let rest = self.rest_parameter(given.by_ref(), steps)?;
-                self.bind(parameter.variable().binding(), rest, scope, Meaning::Set, steps)?;
+                let rest = self.rest_parameter(given.by_ref().collect(), steps)?;
+                self.bind_fixed(parameter.variable().binding(), rest, scope, Meaning::Set, steps)?;
                 break;
             }
-            let argument = given.next().unwrap_or(PassedArgument::Value(Val::undefined()));
-            match (argument, parameter.variable().binding()) {
-                (PassedArgument::Function(function), Binding::Identifier(name)) => {
-                    self.mean(scope, name.sym(), Meaning::Function(function));
-                }
-                (PassedArgument::Function(_), Binding::Pattern(_)) => {
-                    return Err(self.refusal("a function that is taken apart"));
-                }
-                (PassedArgument::Value(value), binding) => {
-                    let value = match parameter.init() {
-                        Some(default) => self.or_default(value, default, steps)?,
-                        None => value,
-                    };
-                    self.bind(binding, value, scope, Meaning::Set, steps)?;
-                }
+            let mut argument = given.next().unwrap_or(PassedArgument::Value(Val::undefined()));
+            if let Some(default) = parameter.init() {
+                argument = self.argument_or_default(argument, default, steps)?;
             }
+            self.bind_parameter(function, parameter.variable().binding(), argument, scope, steps)?;
         }
         // What a declaration in the body says goes before a parameter of its name.
-        self.declare_block(scope, list)?;
-        let result = match lone_return(function.body) {
-            Some(expression) => self.value(expression)?,
-            None => self.write_out_body(function.body, steps)?,
-        };
-        self.leave();
-        Ok(result)
+        self.declare_block(scope, list)
+    }
+
+    /// Declares a parameter. One that is always the same text, and is given no other value, stands for that text.
+    fn bind_parameter(
+        &mut self,
+        function: Fun<'t>,
+        binding: &'t Binding,
+        argument: PassedArgument,
+        scope: ScopeId,
+        steps: &mut Vec<St>,
+    ) -> Res<()> {
+        if let (PassedArgument::Value(Val { ex: Ex::Const(bits), .. }), Binding::Identifier(name)) =
+            (&argument, binding)
+            && self.strings.text_of(*bits).is_some()
+            && self.writes.count(Some(function.body), name.sym()) == 0
+        {
+            self.mean(scope, name.sym(), Meaning::Text(*bits));
+            return Ok(());
+        }
+        self.bind_fixed(binding, argument, scope, Meaning::Set, steps)
+    }
+
+    fn argument_or_default(
+        &mut self,
+        argument: PassedArgument,
+        default: &'t Expression,
+        steps: &mut Vec<St>,
+    ) -> Res<PassedArgument> {
+        match argument {
+            PassedArgument::Value(value) if value.ex == nothing() => self.argument(default, steps),
+            PassedArgument::Value(value) => self.or_default(value, default, steps).map(PassedArgument::Value),
+            PassedArgument::Function(function) if self.own_function(function).is_none() => {
+                Err(self.refusal("a default of what may be a function"))
+            }
+            other => Ok(other),
+        }
     }
 
     /// The list of the arguments that are left.
-    fn rest_parameter(&mut self, given: impl Iterator<Item = PassedArgument>, steps: &mut Vec<St>) -> Res<Val> {
+    fn rest_parameter(&mut self, given: Vec<PassedArgument>, steps: &mut Vec<St>) -> Res<PassedArgument> {
+        if given.iter().any(|argument| !matches!(argument, PassedArgument::Value(_))) {
+            return Ok(PassedArgument::List(given.into()));
+        }
         let (site, list) = (self.site(), self.local(Some(Ty::Int)));
         steps.push(St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))));
         for argument in given {
-            match argument {
-                PassedArgument::Value(value) => self.push(site, list, value, steps),
-                PassedArgument::Function(_) => return Err(self.refusal("a function as a value")),
+            if let PassedArgument::Value(value) = argument {
+                self.push(site, list, value, steps);
             }
         }
-        Ok(Val { ex: from_list(list), shape: Shape::site(site) })
-    }
-
-    fn write_out_body(&mut self, body: &'t FunctionBody, steps: &mut Vec<St>) -> Res<Val> {
-        let (label, result) = (self.label(), self.local(None));
-        self.returns.push(Return { label, result });
-        let mut inner = Vec::new();
-        for item in body.statements() {
-            self.item(item, &mut inner)?;
-        }
-        if !ends(body) {
-            let end = self.set(result, Val::undefined());
-            inner.push(end);
-        }
-        self.returns.pop();
-        steps.push(St::Block(label, inner));
-        Ok(self.get(result))
-    }
-
-    /// Returns `value` from the function that is being written out.
-    pub(super) fn return_value(&mut self, value: Val, steps: &mut Vec<St>) -> Res<()> {
-        let Some(Return { label, result }) = self.returns.last() else {
-            return Err(self.refusal("`return` outside of a function"));
-        };
-        let (label, result) = (*label, *result);
-        let set = self.set(result, value);
-        steps.extend([set, St::Break(label)]);
-        Ok(())
+        Ok(PassedArgument::Value(Val { ex: from_list(list), shape: Shape::site(site) }))
     }
 
     /// `value`, or what `default` says where that is `undefined`.
@@ -232,16 +228,21 @@ impl<'t> Lowering<'t> {
 
     /// The arguments of a call.
     pub(super) fn arguments(&mut self, arguments: &'t [Expression], steps: &mut Vec<St>) -> Res<Vec<PassedArgument>> {
-        let mut given = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            match self.callee(argument) {
-                Some(function) => given.push(PassedArgument::Function(function)),
-                None => {
-                    let value = self.value(argument)?;
-                    given.push(PassedArgument::Value(self.hold(value, steps)));
-                }
-            }
+        arguments.iter().map(|argument| self.argument(argument, steps)).collect()
+    }
+
+    /// An argument of a call, or an element of a list of functions.
+    pub(super) fn argument(&mut self, argument: &'t Expression, steps: &mut Vec<St>) -> Res<PassedArgument> {
+        if let Some(list) = self.fixed_list(argument, steps)? {
+            return Ok(PassedArgument::List(list));
         }
-        Ok(given)
+        if let Some(function) = self.callee(argument, steps)? {
+            return Ok(PassedArgument::Function(function));
+        }
+        if let Some(pattern) = self.known_pattern(argument)? {
+            return Ok(PassedArgument::Pattern(pattern));
+        }
+        let value = self.value(argument)?;
+        Ok(PassedArgument::Value(self.hold(value, steps)))
     }
 }

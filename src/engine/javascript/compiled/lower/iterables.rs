@@ -12,7 +12,7 @@ use super::dictionaries::DictionaryListing;
 use super::expressions::{after, from_list};
 use super::functions::PassedArgument;
 use super::loops::next;
-use super::{Fun, Lowering, Res, Val};
+use super::{Lowering, Res, Val};
 
 /// What each element is walked as, beside the element of the list.
 enum Walking {
@@ -232,7 +232,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// `forEach` of a map or set.
-    pub(super) fn each_entry(&mut self, base: Val, kind: HostCall, function: Fun<'t>) -> Res<Val> {
+    pub(super) fn each_entry(&mut self, base: Val, kind: HostCall, function: usize) -> Res<Val> {
         let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
         let name = if kind == HostCall::NewMap { "keys" } else { "values" };
@@ -242,7 +242,7 @@ impl<'t> Lowering<'t> {
             let value = if kind == HostCall::NewMap { lowering.value_of_key(&base, key.clone())? } else { key.clone() };
             let value = lowering.hold(value, body);
             let given = [value, key, base.clone()].map(PassedArgument::Value).into();
-            let said = lowering.call(function, given, body)?;
+            let said = lowering.call(function, None, given, body)?;
             body.push(St::Eval(said.ex));
             Ok(())
         })?;
@@ -256,14 +256,22 @@ impl<'t> Lowering<'t> {
     pub(super) fn array_from(&mut self, given: &'t [Expression]) -> Res<Val> {
         let Some((from, rest)) = given.split_first() else { return Err(self.refusal("`Array.from` of nothing")) };
         if let (Some(count), [] | [_]) = (self.length_alone(from), rest) {
+            let mut steps = Vec::new();
             let count = self.value(count)?;
-            let callback = rest.first().map(|each| self.callback(each)).transpose()?;
-            return self.made_of(count, |lowering, place, body| match &callback {
+            let (count, callback) = match rest.first() {
+                Some(each) => {
+                    let (count, callback) = self.callback_of(count, each, &mut steps)?;
+                    (count, Some(callback))
+                }
+                None => (count, None),
+            };
+            let made = self.made_of(count, |lowering, place, body| match &callback {
                 Some(callback) => {
                     lowering.call_back_with(callback, &[Val::undefined(), Val::plain(Ex::Get(place))], body)
                 }
                 None => Ok(Val::undefined()),
-            });
+            })?;
+            return Ok(after(steps, made));
         }
         let (mut steps, site, list) = (Vec::new(), self.site(), self.local(Some(Ty::Int)));
         steps.push(St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))));
@@ -273,8 +281,8 @@ impl<'t> Lowering<'t> {
                 self.append_all(site, list, from, &mut steps)?;
             }
             [each] => {
-                let callback = self.callback(each)?;
                 let from = self.iterable(from)?;
+                let (from, callback) = self.callback_of(from, each, &mut steps)?;
                 // What the callback does to the list would be seen by the walk.
                 let from = self.slice(from, &[])?;
                 self.learn_calm("`Array.from` with a function beside lists that are written to")?;
@@ -334,7 +342,7 @@ impl<'t> Lowering<'t> {
         let (leave, again) = (self.label(), self.label());
         let is_over = Ex::Bin(Binary::IntAtLeast, Box::new(Ex::Get(place)), Box::new(Ex::Get(count)));
         let mut inner = vec![St::If(is_over, vec![St::Break(leave)], Vec::new())];
-        self.in_region(|lowering| {
+        self.in_loop(|lowering| {
             let made = element(lowering, place, &mut inner)?;
             lowering.push(site, list, made, &mut inner);
             Ok(())

@@ -4,18 +4,17 @@
 //! Only tables that are made once are taken: a call then finds the same variables around the function as there were
 //! where the table was made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boa_ast::expression::Expression;
 
 use super::super::ir::{BailCause, Binary, Ex, St};
 use super::super::paths::{PathId, Shape};
-use super::expressions::after;
-use super::functions::PassedArgument;
+use super::callables::Callable;
+use super::members::inherited;
+use super::names::nothing;
 use super::{Lowering, Res, Val};
 
-/// The most regions around a table that is made once: the top level, and the function that is called.
-const MOST_REGIONS: usize = 2;
 /// The most functions in tables: a call tries them in turn.
 const MOST_FUNCTIONS: usize = 64;
 
@@ -26,6 +25,9 @@ pub(super) struct KeptFunctions {
     members: BTreeMap<PathId, Vec<(usize, usize)>>,
     /// The number of functions in tables in this pass.
     count: usize,
+    /// The literals that have functions, and those that have members which are none.
+    tables: BTreeSet<PathId>,
+    mixed: BTreeSet<PathId>,
 }
 
 impl KeptFunctions {
@@ -39,19 +41,41 @@ impl KeptFunctions {
     pub(super) fn has(&self, field: PathId) -> bool {
         self.members.contains_key(&field)
     }
+
+    /// Learns that objects of the literal `root` have a member that is no function; returns whether that matters and is
+    /// new.
+    pub(super) fn mix(&mut self, root: PathId) -> bool {
+        self.tables.contains(&root) && self.mixed.insert(root)
+    }
+
+    /// Whether all members of objects at `root` are functions.
+    fn is_all_functions(&self, root: PathId) -> bool {
+        self.tables.contains(&root) && !self.mixed.contains(&root)
+    }
 }
 
 impl<'t> Lowering<'t> {
     /// Keeps `function` as the member `name` of the literal `root`; returns the member, and the number that the member
     /// holds.
     pub(super) fn keep_function(&mut self, root: PathId, name: &str, function: usize) -> Res<(PathId, Ex)> {
-        if self.regions.len() > MOST_REGIONS || self.kept_functions.count >= MOST_FUNCTIONS {
+        if !self.is_made_once() || self.kept_functions.count >= MOST_FUNCTIONS {
             return Err(self.refusal("a function as a value"));
         }
+        self.keep_method(root, name, function)
+    }
+
+    /// Whether what is lowered here is made once in a call at most.
+    pub(super) fn is_made_once(&self) -> bool {
+        self.repeats == 0
+    }
+
+    /// The same for a method of a class that is declared once, however many objects there are.
+    pub(super) fn keep_method(&mut self, root: PathId, name: &str, function: usize) -> Res<(PathId, Ex)> {
         let Some(field) = self.paths.field(root, name) else { return Err(self.refusal("so many members")) };
         let number = self.kept_functions.count;
         self.kept_functions.count += 1;
         self.learnt |= !self.kept_functions.has(field);
+        self.kept_functions.tables.insert(root);
         self.kept_functions.members.entry(field).or_default().push((number, function));
         Ok((field, Ex::Num(number as f64)))
     }
@@ -65,62 +89,67 @@ impl<'t> Lowering<'t> {
         own.filter_map(|(field, member)| Some((field, member.names.first()?.clone()))).collect()
     }
 
-    /// Calls the member `name` of `base`; `None` where no table has a function under that name.
-    pub(super) fn call_member(&mut self, base: &Val, name: &str, given: &'t [Expression]) -> Res<Option<Val>> {
+    /// Whether values of this shape have a member `name` that is a function, or any such member.
+    pub(super) fn has_function(&self, shape: &Shape, name: Option<&str>) -> bool {
+        self.function_members(shape).iter().any(|(_, own)| name.is_none_or(|name| own == name))
+    }
+
+    /// The callable that a value is which holds the number of a function of one of `fields`.
+    fn kept(&mut self, which: Val, fields: &[PathId], steps: &mut Vec<St>) -> usize {
+        let which = self.hold(which, steps);
+        let functions = fields.iter().filter_map(|field| self.kept_functions.members.get(field)).flatten().copied();
+        let options = functions.collect();
+        self.note_callable(Callable::OneOf(which.ex, options))
+    }
+
+    /// The function `name` of `base`; `None` where no table has a function under that name.
+    pub(super) fn member_function(&mut self, base: &Val, name: &str, steps: &mut Vec<St>) -> Option<usize> {
         let own = self.function_members(&base.shape).into_iter().filter(|(_, own)| own == name);
         let fields: Vec<PathId> = own.map(|(field, _)| field).collect();
         if fields.is_empty() {
-            return Ok(None);
+            return None;
         }
-        let mut steps = Vec::new();
-        let field = Ex::Field { base: Box::new(base.ex.clone()), fields: fields.clone(), length: false, name: None };
-        let which = self.hold(Val::plain(field), &mut steps);
-        let given = self.arguments(given, &mut steps)?;
-        let result = self.local(None);
-        let functions: Vec<_> =
-            fields.iter().filter_map(|field| self.kept_functions.members.get(field)).flatten().copied().collect();
-        let mut otherwise = vec![St::Bail(BailCause::Kind)];
-        for (number, function) in functions {
-            let Some(function) = self.functions.get(function).copied() else { continue };
-            let mut body = Vec::new();
-            let given: Vec<PassedArgument> = given.clone();
-            let said = self.in_region(|lowering| lowering.call(function, given, &mut body))?;
-            body.push(self.set(result, said));
-            let is_it = Ex::Bin(Binary::StrictEqual, Box::new(which.ex.clone()), Box::new(Ex::Num(number as f64)));
-            otherwise = vec![St::If(is_it, body, otherwise)];
-        }
-        steps.extend(otherwise);
-        Ok(Some(after(steps, self.get(result))))
+        let which = Ex::Field { base: Box::new(base.ex.clone()), fields: fields.clone(), length: false, name: None };
+        Some(self.kept(Val::plain(which), &fields, steps))
     }
 
-    /// Calls the member of `base` with the computed name `name`; `None` where no table has functions.
-    pub(super) fn call_computed(
+    /// The function of `base` with the computed name `name`; `None` where no table has functions.
+    pub(super) fn computed_function(
         &mut self,
-        base: Val,
+        base: &Val,
         name: &'t Expression,
-        given: &'t [Expression],
-    ) -> Res<Option<Val>> {
-        let mut names: Vec<String> = self.function_members(&base.shape).into_iter().map(|(_, name)| name).collect();
-        names.sort();
-        names.dedup();
-        if names.is_empty() {
+        steps: &mut Vec<St>,
+    ) -> Res<Option<usize>> {
+        let mut members: BTreeMap<String, Vec<PathId>> = BTreeMap::new();
+        for (field, name) in self.function_members(&base.shape) {
+            members.entry(name).or_default().push(field);
+        }
+        if members.is_empty() {
             return Ok(None);
         }
-        let mut steps = Vec::new();
-        let base = self.hold(base, &mut steps);
         let key = self.value(name)?;
-        let key = self.name_of(key, &mut steps);
-        let result = self.local(None);
-        let mut otherwise = vec![St::Bail(BailCause::Kind)];
-        for name in names {
-            let mut body = Vec::new();
-            let Some(said) = self.in_region(|lowering| lowering.call_member(&base, &name, given))? else { continue };
-            body.push(self.set(result, said));
-            let name = self.text(&name);
-            let is_it = Ex::Bin(Binary::StrictEqual, Box::new(key.ex.clone()), Box::new(name.ex));
-            otherwise = vec![St::If(is_it, body, otherwise)];
+        let key = self.name_of(key, steps);
+        let is_named = |lowering: &mut Self, name: &str| {
+            let name = lowering.text(name);
+            Ex::Bin(Binary::StrictEqual, Box::new(key.ex.clone()), Box::new(name.ex))
+        };
+        // A table of functions alone has nothing under any other name, but for the names that each object inherits.
+        let mut which = nothing();
+        let has_functions_alone = |root: &PathId| self.kept_functions.is_all_functions(*root);
+        if !base.shape.lists.is_empty() || !base.shape.objects.iter().all(has_functions_alone) {
+            which = Ex::Do(vec![St::Bail(BailCause::Kind)], Box::new(nothing()));
+        } else {
+            for other in inherited() {
+                let is_it = is_named(self, other);
+                steps.push(St::If(is_it, vec![St::Bail(BailCause::Kind)], Vec::new()));
+            }
         }
-        steps.extend(otherwise);
-        Ok(Some(after(steps, self.get(result))))
+        for (name, fields) in &members {
+            let base = Box::new(base.ex.clone());
+            let own = Ex::Field { base, fields: fields.clone(), length: false, name: None };
+            which = Ex::If(Box::new(is_named(self, name)), Box::new(own), Box::new(which));
+        }
+        let fields: Vec<PathId> = members.into_values().flatten().collect();
+        Ok(Some(self.kept(Val::plain(which), &fields, steps)))
     }
 }

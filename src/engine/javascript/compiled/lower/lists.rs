@@ -9,7 +9,7 @@ use super::dictionaries::DictionaryListing;
 use super::expressions::{after, from_list};
 use super::functions::PassedArgument;
 use super::loops::{element, length, next};
-use super::{Fun, Lowering, Res, Val};
+use super::{Lowering, Res, Val};
 
 /// A list that is being walked.
 pub(super) struct Walked {
@@ -20,8 +20,8 @@ pub(super) struct Walked {
 }
 
 /// What is called for each element.
-pub(super) enum Callback<'t> {
-    Own(Fun<'t>),
+pub(super) enum Callback {
+    Own(usize),
     /// A conversion of the language.
     Conversion(String),
 }
@@ -114,7 +114,7 @@ impl<'t> Lowering<'t> {
         let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
         let parts = match self.pattern(separator)? {
-            Some(pattern) => Ex::Host(HostCall::SplitMatches, vec![base.ex, pattern.number()]),
+            Some(pattern) => Ex::Host(HostCall::SplitMatches, vec![base.ex, pattern.number]),
             None => Ex::Host(HostCall::Split, vec![base.ex, self.value(separator)?.ex]),
         };
         let parts = Val::plain(parts);
@@ -142,7 +142,7 @@ impl<'t> Lowering<'t> {
             St::If(at_least(Ex::Get(place), Ex::Get(count)), vec![St::Break(leave)], Vec::new()),
             St::If(at_least(Ex::Get(place), length(address)), vec![St::Bail(BailCause::Changed)], Vec::new()),
         ];
-        self.in_region(|lowering| {
+        self.in_loop(|lowering| {
             let shape = lowering.element_shape(&value.shape)?;
             let item = lowering.hold(Val { ex: element(address, place), shape }, &mut inner);
             each(lowering, Walked { value, place, item, leave }, &mut inner)
@@ -152,11 +152,23 @@ impl<'t> Lowering<'t> {
         Ok(())
     }
 
-    pub(super) fn callback(&mut self, callback: &'t Expression) -> Res<Callback<'t>> {
-        if let Some(function) = self.callee(callback)
-            && let Some(function) = self.functions.get(function)
-        {
-            return Ok(Callback::Own(*function));
+    /// The callback of a method of `base`, which is found after `base`.
+    pub(super) fn callback_of(
+        &mut self,
+        base: Val,
+        callback: &'t Expression,
+        steps: &mut Vec<St>,
+    ) -> Res<(Val, Callback)> {
+        let mut own = Vec::new();
+        let callback = self.callback(callback, &mut own)?;
+        let base = if own.is_empty() { base } else { self.hold(base, steps) };
+        steps.extend(own);
+        Ok((base, callback))
+    }
+
+    pub(super) fn callback(&mut self, callback: &'t Expression, steps: &mut Vec<St>) -> Res<Callback> {
+        if let Some(function) = self.callee(callback, steps)? {
+            return Ok(Callback::Own(function));
         }
         match self.global(callback).as_deref() {
             Some(name @ ("Boolean" | "Number" | "String")) => Ok(Callback::Conversion(name.to_owned())),
@@ -164,28 +176,30 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    fn call_back(&mut self, callback: &Callback<'t>, walked: &Walked, steps: &mut Vec<St>) -> Res<Val> {
+    fn call_back(&mut self, callback: &Callback, walked: &Walked, steps: &mut Vec<St>) -> Res<Val> {
         let given = [walked.item.clone(), Val::plain(Ex::Get(walked.place)), walked.value.clone()];
         self.call_back_with(callback, &given, steps)
     }
 
-    pub(super) fn call_back_with(&mut self, callback: &Callback<'t>, given: &[Val], steps: &mut Vec<St>) -> Res<Val> {
+    pub(super) fn call_back_with(&mut self, callback: &Callback, given: &[Val], steps: &mut Vec<St>) -> Res<Val> {
         match callback {
             Callback::Own(function) => {
-                self.call(*function, given.iter().cloned().map(PassedArgument::Value).collect(), steps)
+                self.call(*function, None, given.iter().cloned().map(PassedArgument::Value).collect(), steps)
             }
             Callback::Conversion(name) => self.conversion(name, given.iter().take(1).cloned().collect()),
         }
     }
 
     fn each(&mut self, base: Val, name: &str, callback: &'t Expression) -> Res<Val> {
-        let callback = self.callback(callback)?;
+        let mut steps = Vec::new();
+        let (base, callback) = self.callback_of(base, callback, &mut steps)?;
         if let ("forEach", Some(kind @ (HostCall::NewMap | HostCall::NewSet)), Callback::Own(function)) =
             (name, self.dictionary_kind(&base.shape), &callback)
         {
-            return self.each_entry(base, kind, *function);
+            let said = self.each_entry(base, kind, *function)?;
+            return Ok(after(steps, said));
         }
-        let (mut steps, site) = (Vec::new(), self.site());
+        let site = self.site();
         let list = self.local(Some(Ty::Int));
         let found = self.local(None);
         if matches!(name, "filter" | "map") {
@@ -236,8 +250,8 @@ impl<'t> Lowering<'t> {
 
     /// `findLast` and `findLastIndex`: search from the end that the list has at the start.
     fn find_last(&mut self, base: Val, name: &str, callback: &'t Expression) -> Res<Val> {
-        let callback = self.callback(callback)?;
         let mut steps = Vec::new();
+        let (base, callback) = self.callback_of(base, callback, &mut steps)?;
         let value = self.hold(base, &mut steps);
         let ([address, place], found) = ([(); 2].map(|()| self.local(Some(Ty::Int))), self.local(None));
         let is_place = name == "findLastIndex";
@@ -255,7 +269,7 @@ impl<'t> Lowering<'t> {
             St::If(is_over, vec![St::Break(leave)], Vec::new()),
             St::If(is_gone, vec![St::Bail(BailCause::Changed)], Vec::new()),
         ];
-        self.in_region(|lowering| {
+        self.in_loop(|lowering| {
             let shape = lowering.element_shape(&value.shape)?;
             let item = lowering.hold(Val { ex: element(address, place), shape }, &mut inner);
             let given = [item.clone(), Val::plain(Ex::Get(place)), value.clone()];
@@ -271,10 +285,10 @@ impl<'t> Lowering<'t> {
     }
 
     fn reduce(&mut self, base: Val, callback: &'t Expression, start: Option<&'t Expression>) -> Res<Val> {
-        let Callback::Own(function) = self.callback(callback)? else {
+        let mut steps = Vec::new();
+        let (base, Callback::Own(function)) = self.callback_of(base, callback, &mut steps)? else {
             return Err(self.refusal("a callback that is no function of the script"));
         };
-        let mut steps = Vec::new();
         let base = self.hold(base, &mut steps);
         let result = self.local(None);
         let has_start = start.is_some();
@@ -294,7 +308,8 @@ impl<'t> Lowering<'t> {
             let mut inner = Vec::new();
             let before = lowering.get(result);
             let given = vec![before, walked.item.clone(), Val::plain(Ex::Get(walked.place)), walked.value.clone()];
-            let said = lowering.call(function, given.into_iter().map(PassedArgument::Value).collect(), &mut inner)?;
+            let said =
+                lowering.call(function, None, given.into_iter().map(PassedArgument::Value).collect(), &mut inner)?;
             inner.push(lowering.set(result, said));
             if has_start {
                 body.extend(inner);

@@ -81,12 +81,20 @@ impl Lowering<'_> {
         self.regions.last().copied().unwrap_or_default()
     }
 
-    /// Lowers something that may be left out or repeated when the code runs.
+    /// Lowers something that may be left out when the code runs.
     pub(super) fn in_region<T>(&mut self, lower: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
         self.regions.push(self.next_region);
         self.next_region += 1;
         let result = lower(self);
         self.regions.pop();
+        result
+    }
+
+    /// Lowers something that may run more than once when the code runs.
+    pub(super) fn in_loop<T>(&mut self, lower: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        self.repeats += 1;
+        let result = self.in_region(lower);
+        self.repeats -= 1;
         result
     }
 }

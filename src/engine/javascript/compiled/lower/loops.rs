@@ -15,7 +15,12 @@ use super::{Jump, Lowering, Res, Val};
 
 impl<'t> Lowering<'t> {
     /// The steps of a loop's body, which `leave` leaves, as one block that `continue` leaves.
-    fn body(&mut self, (leave, name): (Label, Option<Sym>), body: &'t Statement, before: Vec<St>) -> Res<St> {
+    pub(super) fn body(
+        &mut self,
+        (leave, name): (Label, Option<Sym>),
+        body: &'t Statement,
+        before: Vec<St>,
+    ) -> Res<St> {
         let go_on = self.label();
         self.jumps.push(Jump { leave: Some(leave), go_on: Some(go_on), name });
         let steps = self.in_region(|lowering| {
@@ -42,7 +47,7 @@ impl<'t> Lowering<'t> {
         }
         let (leave, again) = (self.label(), self.label());
         let mut inner = Vec::new();
-        let result = self.in_region(|lowering| {
+        let result = self.in_loop(|lowering| {
             if let Some(condition) = each.condition() {
                 let condition = lowering.condition(condition)?;
                 inner.push(unless(condition, leave));
@@ -67,7 +72,7 @@ impl<'t> Lowering<'t> {
         let name = self.loop_name.take();
         self.at(condition)?;
         let (leave, again) = (self.label(), self.label());
-        let inner = self.in_region(|lowering| {
+        let inner = self.in_loop(|lowering| {
             let condition = lowering.condition(condition)?;
             let body = lowering.body((leave, name), body, Vec::new())?;
             Ok(vec![unless(condition, leave), body, St::Continue(again)])
@@ -80,7 +85,7 @@ impl<'t> Lowering<'t> {
         let name = self.loop_name.take();
         self.at(condition)?;
         let (leave, again) = (self.label(), self.label());
-        let inner = self.in_region(|lowering| {
+        let inner = self.in_loop(|lowering| {
             let body = lowering.body((leave, name), body, Vec::new())?;
             let condition = lowering.condition(condition)?;
             Ok(vec![body, unless(condition, leave), St::Continue(again)])
@@ -93,6 +98,9 @@ impl<'t> Lowering<'t> {
     pub(super) fn for_of(&mut self, each: &'t ForOfLoop, steps: &mut Vec<St>) -> Res<()> {
         if each.r#await() {
             return Err(self.refusal("`for await`"));
+        }
+        if let Some(list) = self.fixed_list(each.iterable(), steps)? {
+            return self.for_of_fixed(each, &list, steps);
         }
         let name = self.loop_name.take();
         let live = self.live_walk(each.iterable(), steps)?;
@@ -182,7 +190,7 @@ impl<'t> Lowering<'t> {
         let (leave, again) = (self.label(), self.label());
         let scope = self.scope(Some(self.current()));
         self.enter(scope);
-        let block = self.in_region(|lowering| {
+        let block = self.in_loop(|lowering| {
             let mut before = Vec::new();
             let value = item(lowering, place)?;
             match variable {

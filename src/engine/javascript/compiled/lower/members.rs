@@ -9,7 +9,7 @@ use super::super::host_calls::HostCall;
 use super::super::ir::{BailCause, Binary, Ex, Local, St, Ty, Unary};
 use super::super::paths::{ListOrigin, NODE, Shape};
 use super::expressions::after;
-use super::names::nothing;
+use super::names::{Meaning, nothing};
 use super::{Lowering, Res, Val};
 
 /// Whether every object inherits a member `name`.
@@ -52,6 +52,9 @@ impl<'t> Lowering<'t> {
         if fields.iter().any(|field| self.kept_functions.has(*field)) {
             return Err(self.refusal(format!("the function `{name}` as a value")));
         }
+        if fields.iter().any(|field| self.kept_patterns.contains_key(field)) {
+            return Err(self.refusal(format!("the pattern `{name}` as a value")));
+        }
         let own = self.dictionary_name(&base.shape, name, &mut shape)?;
         if fields.is_empty() && own.is_none() {
             self.refuse_at_last(&format!("the member `{name}` of a value of which nothing is known"))?;
@@ -68,11 +71,14 @@ impl<'t> Lowering<'t> {
             && let LiteralKind::String(name) = literal.kind()
         {
             let name = self.literal_text(*name)?;
-            return if name.parse::<u32>().is_ok() {
-                Err(self.refusal("a place of a list as a text"))
-            } else {
-                self.member(base, &name)
-            };
+            return self.member_of_text(base, &name);
+        }
+        // A constant text.
+        if let Expression::Identifier(name) = field
+            && let Some((_, Meaning::Text(bits))) = self.meaning(self.current(), name.sym())
+            && let Some(name) = self.strings.text_of(bits)
+        {
+            return self.member_of_text(base, &name);
         }
         let mut steps = Vec::new();
         let objects = &base.shape.objects;
@@ -84,6 +90,14 @@ impl<'t> Lowering<'t> {
         let key = self.hold(key, &mut steps);
         let item = self.at_key(&base, &key)?;
         Ok(after(steps, item))
+    }
+
+    /// The member of `base` whose name is computed, and always is `name`.
+    fn member_of_text(&mut self, base: Val, name: &str) -> Res<Val> {
+        if name.parse::<u32>().is_ok() {
+            return Err(self.refusal("a place of a list as a text"));
+        }
+        self.member(base, name)
     }
 
     /// `{a: 1, b: 2}[name]`: one of the names that such objects have, or nothing.
@@ -238,9 +252,10 @@ impl<'t> Lowering<'t> {
                     let Some(field) = self.paths.field(object, &name) else {
                         return Err(self.refusal("so many members"));
                     };
-                    if self.kept_functions.has(field) {
-                        return Err(self.refusal(format!("an assignment to the function `{name}`")));
+                    if self.kept_functions.has(field) || self.kept_patterns.contains_key(&field) {
+                        return Err(self.refusal(format!("an assignment to the function or pattern `{name}`")));
                     }
+                    self.learnt |= self.kept_functions.mix(object);
                     self.learn_field(field, &value.shape);
                     fields.push(field);
                 }

@@ -6,11 +6,14 @@
 //! until nothing new is learnt, and are checked when the code runs: a wrong guess costs speed and never an answer.
 
 mod borrowed;
+mod callables;
 mod calls;
+mod classes;
 mod console;
 mod dates;
 mod dictionaries;
 mod expressions;
+mod fixed_lists;
 mod functions;
 mod iterables;
 mod kept_functions;
@@ -24,6 +27,8 @@ mod numbers;
 mod operators;
 mod parts;
 mod patterns;
+mod quiet_top;
+mod returns;
 mod sorts;
 mod statements;
 mod tables;
@@ -33,7 +38,6 @@ mod written;
 
 use std::collections::BTreeMap;
 
-use boa_ast::function::{FormalParameterList, FunctionBody};
 use boa_ast::{Spanned, StatementListItem};
 use boa_interner::Sym;
 
@@ -46,11 +50,16 @@ use super::paths::{NODE, PathId, Paths, REQUEST, Shape};
 use super::strings::Strings;
 use super::thrown::ThrowPlace;
 use super::value;
-pub(super) use functions::has_quiet_top;
+use callables::Callable;
+use classes::Class;
+use fixed_lists::FixedList;
+use functions::Fun;
 use locals::{LoweredVariable, Val};
 pub(super) use lowered::Lowered;
 pub(super) use members::is_inherited;
 use names::{Scope, ScopeId};
+pub(super) use quiet_top::has_quiet_top;
+use returns::Return;
 use writes::Writes;
 
 /// More steps than these are not compiled.
@@ -119,15 +128,19 @@ pub(super) fn lower(
         written: Vec::new(),
         tables: tables::Tables::default(),
         kept_functions: kept_functions::KeptFunctions::default(),
+        kept_patterns: BTreeMap::new(),
         frozen: Shape::default(),
         writes_frozen: false,
         loop_name: None,
         scopes: Vec::new(),
         functions: Vec::new(),
+        fixed_lists: Vec::new(),
+        classes: Vec::new(),
         assigned: BTreeMap::new(),
         writes: Writes::of(tree),
         regions: vec![0],
         next_region: 1,
+        repeats: 0,
         next_label: 0,
         label_places: Vec::new(),
         returns: Vec::new(),
@@ -149,20 +162,6 @@ pub(super) fn lower(
         }
     }
     Err(lowering.refusal("values whose kinds do not settle"))
-}
-
-/// A function of the source.
-#[derive(Clone, Copy)]
-pub(super) struct Fun<'t> {
-    parameters: &'t FormalParameterList,
-    body: &'t FunctionBody,
-    scope: ScopeId,
-}
-
-/// Where `return` leads.
-struct Return {
-    label: Label,
-    result: Local,
 }
 
 /// Where `break` and `continue` lead; none where a function begins.
@@ -203,13 +202,18 @@ struct Lowering<'t> {
     tables: tables::Tables,
     /// The functions that are members of object literals.
     kept_functions: kept_functions::KeptFunctions,
+    /// The members of object literals that are patterns, and whether these have the flag `g`.
+    kept_patterns: BTreeMap<PathId, bool>,
     /// The values that `Object.freeze` was given, and whether this pass writes to such values.
     frozen: Shape,
     writes_frozen: bool,
     /// The label before the loop that comes next.
     loop_name: Option<Sym>,
     scopes: Vec<Scope>,
-    functions: Vec<Fun<'t>>,
+    /// The functions and choices of functions of this pass, and the lists of such.
+    functions: Vec<Callable<'t>>,
+    fixed_lists: Vec<FixedList>,
+    classes: Vec<Class<'t>>,
     /// The region in which each variable was set first.
     assigned: BTreeMap<Local, u32>,
     /// The number of times that each name is given a value.
@@ -217,13 +221,15 @@ struct Lowering<'t> {
     /// The parts of the text around, each of which may be left out or repeated when the code runs.
     regions: Vec<u32>,
     next_region: u32,
+    /// The number of loops around, those of methods of lists included.
+    repeats: usize,
     next_label: usize,
     /// The line and column at which each label was made; label 1 comes first.
     label_places: Vec<(u32, u32)>,
     returns: Vec<Return>,
     jumps: Vec<Jump>,
-    /// The bodies of the functions that are being written out.
-    calls: Vec<&'t FunctionBody>,
+    /// The functions that are being written out.
+    calls: Vec<Fun<'t>>,
     /// The scopes around.
     stack: Vec<ScopeId>,
     size: usize,
@@ -245,10 +251,12 @@ impl<'t> Lowering<'t> {
         self.kept_functions.begin();
         (self.writes_frozen, self.loop_name) = (false, None);
         (self.kinds, self.scopes, self.functions, self.patterns) = Default::default();
+        self.fixed_lists.clear();
+        self.classes.clear();
         (self.stack, self.returns, self.jumps, self.calls) = Default::default();
         (self.next_site, self.next_literal, self.next_label, self.next_region, self.size) = (0, 0, 0, 1, 0);
         (self.assigned, self.learnt, self.writes_lists) = (BTreeMap::new(), false, false);
-        (self.throws, self.tries) = (Vec::new(), 0);
+        (self.throws, self.tries, self.repeats) = (Vec::new(), 0, 0);
         let known_paths = self.paths.list.len();
         let (arguments, shapes) = match target {
             CompileTarget::Whole(_) => (1, vec![Shape::object(REQUEST)]),
@@ -278,7 +286,7 @@ impl<'t> Lowering<'t> {
             .zip(shapes)
             .map(|(local, shape)| functions::PassedArgument::Value(Val { ex: Ex::Get(*local), shape }));
         let given = given.collect();
-        let result = self.call(function, given, &mut body)?;
+        let result = self.call_function(function, None, given, &mut body)?;
         if self.writes_frozen {
             return Err(self.refusal("a write to what is frozen"));
         }
@@ -307,8 +315,8 @@ impl<'t> Lowering<'t> {
             let expression = functions::lone_expression(item)?;
             let start = expression.span().start();
             let own = (start.line_number(), self.moves.back(start.line_number(), start.column_number()));
-            let (parameters, body) = functions::function(expression)?;
-            (own == (*line, *column)).then_some((Fun { parameters, body, scope: ScopeId::TOP }, item))
+            let function = functions::function(expression, ScopeId::TOP)?;
+            (own == (*line, *column)).then_some((function, item))
         })
     }
 

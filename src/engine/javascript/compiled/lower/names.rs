@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use boa_ast::expression::Identifier;
+use boa_ast::expression::{Expression, Identifier};
 use boa_ast::operations::{lexically_declared_names, var_declared_names};
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_ast::{StatementList, StatementListItem, declaration::Declaration};
@@ -11,8 +11,9 @@ use boa_interner::Sym;
 
 use super::super::super::analysis::tree::Tree;
 use super::super::ir::{Ex, Local, St};
+use super::super::paths::Shape;
 use super::super::value;
-use super::functions::function_of_declaration;
+use super::callables::Callable;
 use super::texts::KnownPattern;
 use super::{Fun, Lowering, Res, Val};
 
@@ -31,6 +32,16 @@ pub(super) struct Scope {
     /// The region in which it begins.
     region: u32,
     names: BTreeMap<Sym, Meaning>,
+    /// What `this` is, where the scope is that of a function which has one of its own.
+    this: Option<This>,
+}
+
+/// What `this` is in a function.
+enum This {
+    /// The object whose member was called.
+    Receiver(Val),
+    /// What the language or the host gives to a call without one.
+    Unknown,
 }
 
 /// What a name stands for.
@@ -44,10 +55,16 @@ pub(super) enum Meaning {
     Hoisted(Local),
     /// A variable that nobody declares: there is none until it is set.
     Undeclared(Local),
-    /// A function that is always this one.
+    /// A callable, by number, that is always this one.
     Function(usize),
+    /// A list of functions, by number.
+    List(usize),
+    /// A text that is always this one, by its bits.
+    Text(u64),
     /// A pattern that is always this one.
     Pattern(KnownPattern),
+    /// A class, by number.
+    Class(usize),
     /// The method of `Math` with this name.
     OfMath(Sym),
     /// Declared further down.
@@ -59,7 +76,6 @@ pub(super) enum Meaning {
 /// Whether `name` stands in `tree` only in brackets behind a list, apart from the heads of `heads` loops: then a number
 /// serves as well as the text that `for (name in list)` gives.
 pub(super) fn is_index_alone(tree: &Tree, name: Sym, heads: usize) -> bool {
-    use boa_ast::expression::Expression;
     use boa_ast::expression::access::{PropertyAccessField, SimplePropertyAccess};
     struct Uses {
         name: Sym,
@@ -97,7 +113,7 @@ impl<'t> Lowering<'t> {
     /// Opens a scope within `parent`.
     pub(super) fn scope(&mut self, parent: Option<ScopeId>) -> ScopeId {
         let region = self.region();
-        self.scopes.push(Scope { parent, region, names: BTreeMap::new() });
+        self.scopes.push(Scope { parent, region, names: BTreeMap::new(), this: None });
         ScopeId(self.scopes.len() - 1)
     }
 
@@ -159,9 +175,9 @@ impl<'t> Lowering<'t> {
         for item in list.statements() {
             let StatementListItem::Declaration(declaration) = item else { continue };
             if let Declaration::FunctionDeclaration(declaration) = &**declaration {
-                let (parameters, body) = function_of_declaration(declaration);
-                let function = self.function(Fun { parameters, body, scope });
-                let is_only = self.writes.count(self.calls.last().copied(), declaration.name().sym()) == 0;
+                let function = self.note_callable(Callable::Own(Fun::declared(declaration, scope)));
+                let is_only =
+                    self.writes.count(self.calls.last().map(|function| function.body), declaration.name().sym()) == 0;
                 let meaning = if is_only { Meaning::Function(function) } else { Meaning::Forbidden };
                 self.mean(scope, declaration.name().sym(), meaning);
             }
@@ -174,19 +190,13 @@ impl<'t> Lowering<'t> {
         self.scopes.get(scope.0).is_some_and(|scope| scope.region == self.region())
     }
 
-    /// Notes `function`.
-    pub(super) fn function(&mut self, function: Fun<'t>) -> usize {
-        self.functions.push(function);
-        self.functions.len() - 1
-    }
-
     /// The function that `name` is in `scope`.
     pub(super) fn named(&self, name: &str, scope: ScopeId) -> Res<Fun<'t>> {
         let names = self.scopes.get(scope.0).map(|scope| scope.names.iter()).into_iter().flatten();
         let mut found = names.filter(|(sym, _)| self.name(**sym) == name);
         match found.next() {
             Some((_, Meaning::Function(function))) => {
-                self.functions.get(*function).copied().ok_or_else(|| self.refusal("a function that is not found"))
+                self.own_function(*function).ok_or_else(|| self.refusal("a function that is not found"))
             }
             _ => Err(self.refusal(format!("`{name}`, which may be more than one function"))),
         }
@@ -210,6 +220,9 @@ impl<'t> Lowering<'t> {
             Some(Meaning::Undeclared(local)) if self.is_set(local) => Ok(self.get(local)),
             Some(Meaning::Undeclared(_)) => Err(self.refusal(format!("`{text}`, which may not be there yet"))),
             Some(Meaning::Function(_)) => Err(self.refusal(format!("the function `{text}` as a value"))),
+            Some(Meaning::Text(bits)) => Ok(Val::plain(Ex::Const(bits))),
+            Some(Meaning::List(_)) => Err(self.refusal(format!("`{text}`, a list of functions, as a value"))),
+            Some(Meaning::Class(_)) => Err(self.refusal(format!("the class `{text}` as a value"))),
             Some(Meaning::OfMath(_)) => Err(self.refusal(format!("the function `{text}` as a value"))),
             Some(Meaning::Pattern(_)) => Err(self.refusal(format!("the pattern `{text}` as a value"))),
             Some(Meaning::Later) => Err(self.refusal(format!("`{text}` before its declaration"))),
@@ -253,7 +266,9 @@ impl<'t> Lowering<'t> {
     }
 
     fn is_strict(&self) -> bool {
-        self.tree.script.statements().strict() || self.calls.iter().any(|body| body.strict())
+        // A class is strict, whatever is around it.
+        let is_strict = self.calls.iter().any(|function| function.body.strict());
+        self.tree.script.statements().strict() || is_strict || !self.classes.is_empty()
     }
 
     /// Enters `scope`, which is left by [`Lowering::leave`].
@@ -264,6 +279,39 @@ impl<'t> Lowering<'t> {
     /// Leaves the innermost scope.
     pub(super) fn leave(&mut self) {
         self.stack.pop();
+    }
+
+    /// Gives `scope`, which is that of a function, the receiver `this`.
+    pub(super) fn receive(&mut self, scope: ScopeId, this: Option<Val>) {
+        if let Some(scope) = self.scopes.get_mut(scope.0) {
+            scope.this = Some(this.map_or(This::Unknown, This::Receiver));
+        }
+    }
+
+    /// What `this` is here; `None` where no member of an object was called.
+    pub(super) fn this(&self) -> Option<Val> {
+        let mut next = Some(self.current());
+        while let Some(scope) = next.and_then(|id| self.scopes.get(id.0)) {
+            match &scope.this {
+                Some(This::Receiver(receiver)) => return Some(receiver.clone()),
+                Some(This::Unknown) => return None,
+                None => next = scope.parent,
+            }
+        }
+        None
+    }
+
+    /// The shape of the variable or receiver that `expression` names; nothing is lowered.
+    pub(super) fn shape_of_name(&self, expression: &Expression) -> Option<Shape> {
+        match expression {
+            Expression::Parenthesized(inner) => self.shape_of_name(inner.expression()),
+            Expression::This(_) => self.this().map(|this| this.shape),
+            Expression::Identifier(name) => match self.meaning(self.current(), name.sym())?.1 {
+                Meaning::Set(local) | Meaning::Constant(local) | Meaning::Hoisted(local) => Some(self.get(local).shape),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Whether `name` is declared by the script here.

@@ -11,6 +11,7 @@ use boa_interner::Sym;
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{Binary, Ex, St, Unary};
+use super::expressions::after;
 use super::names::nothing;
 use super::writes;
 use super::{Lowering, Res, Val};
@@ -105,7 +106,17 @@ impl<'t> Lowering<'t> {
                 }
                 _ => self.value(expression).map(|value| value.ex),
             },
-            _ => self.value(expression).map(|value| value.ex),
+            _ => {
+                let mut steps = Vec::new();
+                match self.callee(expression, &mut steps)? {
+                    // A function is true.
+                    Some(function) => {
+                        let is_there = Ex::Un(Unary::Not, Box::new(self.is_absent(function)));
+                        Ok(after(steps, Val::plain(is_there)).ex)
+                    }
+                    None => self.value(expression).map(|value| value.ex),
+                }
+            }
         }
     }
 

@@ -268,8 +268,9 @@ impl<'t> Lowering<'t> {
 
     /// `flatMap`
     pub(super) fn flat_map(&mut self, base: Val, callback: &'t Expression) -> Res<Val> {
-        let callback = self.callback(callback)?;
-        let (mut steps, site, list) = (Vec::new(), self.site(), self.local(Some(Ty::Int)));
+        let mut steps = Vec::new();
+        let (base, callback) = self.callback_of(base, callback, &mut steps)?;
+        let (site, list) = (self.site(), self.local(Some(Ty::Int)));
         steps.push(St::Set(list, Ex::Un(Unary::NewList, Box::new(Ex::Int(8)))));
         self.walk_list(base, &mut steps, |lowering, walked, body| {
             let given = [walked.item.clone(), Val::plain(Ex::Get(walked.place))];

@@ -2,20 +2,22 @@
 
 use boa_ast::declaration::{Binding, Variable, VariableList};
 use boa_ast::expression::access::PropertyAccess;
+use boa_ast::expression::literal::LiteralKind;
 use boa_ast::expression::{Expression, Identifier};
 use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement, Pattern};
 use boa_ast::property::PropertyName;
 
 use super::super::ir::{Binary, Ex, Local, St, Ty, Unary};
 use super::super::paths::Shape;
+use super::super::value;
 use super::expressions::from_list;
-use super::functions::function;
+use super::functions::PassedArgument;
 use super::loops::next;
 use super::names::{Meaning, ScopeId};
 use super::{Lowering, Res, Val};
 
 /// What a name that is declared means from there on.
-type Declare = fn(Local) -> Meaning;
+pub(super) type Declare = fn(Local) -> Meaning;
 
 impl<'t> Lowering<'t> {
     /// Declares the variables of `list` in `scope`; those of `var` are there already.
@@ -38,17 +40,28 @@ impl<'t> Lowering<'t> {
     ) -> Res<()> {
         if let (Binding::Identifier(name), Some(init)) = (variable.binding(), variable.init()) {
             self.at(name)?;
-            let is_only = self.writes.count(self.calls.last().copied(), name.sym()) == 1;
+            let is_only = self.writes.count(self.calls.last().map(|function| function.body), name.sym()) == 1;
             let scope = match kind {
                 Some(_) => scope,
                 None => self.meaning(self.current(), name.sym()).map_or(scope, |(scope, _)| scope),
             };
-            if is_only
-                && (kind.is_some() || self.is_certain(scope))
-                && function(init).is_some()
-                && let Some(function) = self.callee(init)
+            if is_only && (kind.is_some() || self.is_certain(scope)) {
+                if let Some(list) = self.fixed_list(init, steps)? {
+                    let meaning = self.note_list(list);
+                    self.mean(scope, name.sym(), meaning);
+                    return Ok(());
+                }
+                if let Some(function) = self.callee(init, steps)? {
+                    self.mean(scope, name.sym(), Meaning::Function(function));
+                    return Ok(());
+                }
+            }
+            if let (Some(_), Expression::Literal(literal), true) = (kind, init, is_only)
+                && let LiteralKind::String(text) = literal.kind()
             {
-                self.mean(scope, name.sym(), Meaning::Function(function));
+                let text = self.literal_text(*text)?;
+                let text = value::text(self.strings.intern(&text));
+                self.mean(scope, name.sym(), Meaning::Text(text));
                 return Ok(());
             }
             if let (true, true, Expression::RegExpLiteral(pattern)) =
@@ -86,13 +99,33 @@ impl<'t> Lowering<'t> {
         steps: &mut Vec<St>,
     ) -> Res<()> {
         let mut put = |lowering: &mut Self, name: Identifier, value: Val, steps: &mut Vec<St>| {
-            let local = lowering.local(None);
-            let set = lowering.set(local, value);
-            steps.push(set);
-            lowering.mean(scope, name.sym(), kind(local));
+            lowering.bind_name(name, PassedArgument::Value(value), scope, kind, steps);
             Ok(())
         };
         self.take_apart_binding(binding, value, &mut put, steps)
+    }
+
+    /// Declares `name` in `scope` as `element`.
+    pub(super) fn bind_name(
+        &mut self,
+        name: Identifier,
+        element: PassedArgument,
+        scope: ScopeId,
+        kind: Declare,
+        steps: &mut Vec<St>,
+    ) {
+        let meaning = match element {
+            PassedArgument::Value(value) => {
+                let local = self.local(None);
+                let set = self.set(local, value);
+                steps.push(set);
+                kind(local)
+            }
+            PassedArgument::Function(function) => Meaning::Function(function),
+            PassedArgument::Pattern(pattern) => Meaning::Pattern(pattern),
+            PassedArgument::List(list) => self.note_list(list),
+        };
+        self.mean(scope, name.sym(), meaning);
     }
 
     /// Sets what `binding` names, which is declared already, to `value` or its parts.
@@ -229,7 +262,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// A name of a property that is written in the source.
-    pub(super) fn property_name(&mut self, name: &'t PropertyName) -> Res<String> {
+    pub(super) fn property_name(&self, name: &'t PropertyName) -> Res<String> {
         match name {
             PropertyName::Literal(name) => self.literal_text(name.sym()),
             PropertyName::Computed(_) => Err(self.refusal("a name that is computed")),

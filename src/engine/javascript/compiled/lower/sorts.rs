@@ -23,19 +23,25 @@ struct Key<'t> {
 impl<'t> Lowering<'t> {
     pub(super) fn sort(&mut self, base: Val, order: &'t Expression) -> Res<Val> {
         self.note_write(&base.shape);
-        let function = self.callee(order).and_then(|function| self.functions.get(function).copied());
-        let Some(function) = function else { return Err(self.refusal("an order that is no function of the script")) };
-        let mut steps = Vec::new();
+        let (mut steps, mut own) = (Vec::new(), Vec::new());
+        let Some(order) = self.callee(order, &mut own)? else {
+            return Err(self.refusal("an order that is no function of the script"));
+        };
         let base = self.hold(base, &mut steps);
+        steps.extend(own);
         let elements = self.element_shape(&base.shape)?;
         let address = self.local(Some(Ty::Int));
         steps.push(St::Set(address, Ex::Un(Unary::AsList, Box::new(base.ex.clone()))));
         let (mut sorting, start) = (Vec::new(), self.mark());
-        match self.keys(function, address, elements.clone(), &mut sorting) {
-            Ok(keys) => sorting.push(St::Sort(Ex::Get(address), keys)),
-            Err(_) => {
+        let keys = match self.own_function(order) {
+            Some(function) => self.keys(function, address, elements.clone(), &mut sorting).ok(),
+            None => None,
+        };
+        match keys {
+            Some(keys) => sorting.push(St::Sort(Ex::Get(address), keys)),
+            None => {
                 self.return_to_mark(start);
-                sorting = vec![self.sort_by(function, address, elements)?];
+                sorting = vec![self.sort_by(order, address, elements)?];
             }
         }
         // A comparator of one element is never called.
@@ -66,13 +72,13 @@ impl<'t> Lowering<'t> {
     }
 
     /// Sorts the list at `address` by whatever `function` says, as a function of its own.
-    fn sort_by(&mut self, function: Fun<'t>, address: Local, elements: super::super::paths::Shape) -> Res<St> {
+    fn sort_by(&mut self, order: usize, address: Local, elements: super::super::paths::Shape) -> Res<St> {
         let parameters = [(); 2].map(|()| self.local(Some(Ty::Any)));
         let (first_own, top) = (self.kinds.len(), self.undeclared());
         let given = parameters.map(|local| Val { ex: Ex::Get(local), shape: elements.clone() });
         let mut body = Vec::new();
         let given = given.map(super::functions::PassedArgument::Value).into();
-        let result = self.call(function, given, &mut body)?;
+        let result = self.in_loop(|lowering| lowering.call(order, None, given, &mut body))?;
         let mut sets_others = self.undeclared() != top;
         let mut note = |piece: Piece<'_>| {
             if let Piece::Step(St::Set(local, _)) = piece {
@@ -89,7 +95,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// Where the lowering is, to begin again from there.
-    fn mark(&self) -> ([usize; 5], [usize; 7]) {
+    fn mark(&self) -> ([usize; 6], [usize; 7]) {
         let counts = [
             self.kinds.len(),
             self.next_site,
@@ -102,7 +108,7 @@ impl<'t> Lowering<'t> {
         (self.depths(), counts)
     }
 
-    fn return_to_mark(&mut self, (depths, counts): ([usize; 5], [usize; 7])) {
+    fn return_to_mark(&mut self, (depths, counts): ([usize; 6], [usize; 7])) {
         self.return_to(depths);
         let [kinds, sites, literals, labels, functions, patterns, throws] = counts;
         self.kinds.truncate(kinds);
@@ -164,16 +170,18 @@ impl<'t> Lowering<'t> {
     }
 
     /// How deep the text is that is being lowered.
-    fn depths(&self) -> [usize; 5] {
-        [self.stack.len(), self.jumps.len(), self.returns.len(), self.calls.len(), self.regions.len()]
+    fn depths(&self) -> [usize; 6] {
+        let (stack, jumps, returns) = (self.stack.len(), self.jumps.len(), self.returns.len());
+        [stack, jumps, returns, self.calls.len(), self.regions.len(), self.repeats]
     }
 
-    fn return_to(&mut self, [stack, jumps, returns, calls, regions]: [usize; 5]) {
+    fn return_to(&mut self, [stack, jumps, returns, calls, regions, repeats]: [usize; 6]) {
         self.stack.truncate(stack);
         self.jumps.truncate(jumps);
         self.returns.truncate(returns);
         self.calls.truncate(calls);
         self.regions.truncate(regions);
+        self.repeats = repeats;
     }
 
     /// What `key` says of the element `item`, where both of its sides say the same of one element each and do nothing else;
@@ -195,7 +203,7 @@ impl<'t> Lowering<'t> {
             lowering.mean(scope, others, Meaning::Forbidden);
             let depths = lowering.depths();
             lowering.enter(scope);
-            let value = lowering.in_region(|lowering| lowering.value(expression));
+            let value = lowering.in_loop(|lowering| lowering.value(expression));
             lowering.leave();
             // A side that is refused may be the other one.
             lowering.return_to(depths);

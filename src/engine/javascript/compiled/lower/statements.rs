@@ -2,12 +2,13 @@
 
 use boa_ast::declaration::{Declaration, LexicalDeclaration};
 use boa_ast::expression::Expression;
-use boa_ast::statement::{Block, If, Labelled, LabelledItem, Switch};
+use boa_ast::statement::{Block, If, Labelled, LabelledItem, Switch, Try};
 use boa_ast::{Statement, StatementListItem};
 use boa_interner::Sym;
 
 use super::super::ir::{Binary, Ex, Label, St};
 use super::names::{Meaning, ScopeId};
+use super::returns::Return;
 use super::{Jump, Lowering, Res, Val};
 
 /// The most cases of a `switch` that is compiled: each is a block within the one before.
@@ -21,10 +22,7 @@ impl<'t> Lowering<'t> {
                 // Blocks declare these when they begin.
                 Declaration::FunctionDeclaration(_) => Ok(()),
                 Declaration::Lexical(list) => self.lexical(list, self.current(), steps),
-                Declaration::ClassDeclaration(class) => {
-                    self.at(&class.name())?;
-                    Err(self.refusal("a class"))
-                }
+                Declaration::ClassDeclaration(class) => self.declare_class(class),
                 Declaration::GeneratorDeclaration(generator) => {
                     self.at(&generator.name())?;
                     Err(self.refusal("a generator"))
@@ -49,21 +47,12 @@ impl<'t> Lowering<'t> {
             Statement::Var(list) => self.declare(&list.0, None, self.current(), steps),
             Statement::Expression(expression) => self.effect(expression, steps),
             Statement::If(choice) => self.choice(choice, steps),
-            Statement::Return(end) => {
-                let value = match end.target() {
-                    Some(target) => self.value(target)?,
-                    None => Val::undefined(),
-                };
-                self.return_value(value, steps)
-            }
+            Statement::Return(end) => self.return_value(end.target(), steps),
             Statement::Throw(throw) => self.throw(throw, steps),
-            // Whatever is thrown ends the compiled code, so nothing is ever caught in it.
-            Statement::Try(attempt) if attempt.finally().is_none() => {
-                self.tries += 1;
-                let result = self.in_region(|lowering| lowering.block(attempt.block(), steps));
-                self.tries -= 1;
-                result
-            }
+            Statement::Try(attempt) => match attempt.finally() {
+                None => self.attempt(attempt, steps),
+                Some(last) => self.finally(attempt, last.block(), steps),
+            },
             Statement::Switch(switch) => self.switch(switch, steps),
             Statement::ForLoop(each) => self.for_loop(each, steps),
             Statement::ForOfLoop(each) => self.for_of(each, steps),
@@ -73,9 +62,42 @@ impl<'t> Lowering<'t> {
             Statement::Break(jump) => self.jump(|jump| jump.leave, ("`break`", jump.label()), steps),
             Statement::Continue(jump) => self.jump(|jump| jump.go_on, ("`continue`", jump.label()), steps),
             Statement::Labelled(labelled) => self.labelled(labelled, steps),
-            Statement::Try(_) => Err(self.refusal("`finally`")),
             Statement::With(_) => Err(self.refusal("`with`")),
         }
+    }
+
+    /// Whatever is thrown ends the compiled code, so nothing is ever caught in it.
+    fn attempt(&mut self, attempt: &'t Try, steps: &mut Vec<St>) -> Res<()> {
+        self.tries += 1;
+        let result = self.in_region(|lowering| lowering.block(attempt.block(), steps));
+        self.tries -= 1;
+        result
+    }
+
+    /// `try` with `finally`, which comes before what the block returns. A jump out of the block is refused.
+    fn finally(&mut self, attempt: &'t Try, last: &'t Block, steps: &mut Vec<St>) -> Res<()> {
+        if self.returns.last().is_some_and(|end| end.callables.is_some()) {
+            return Err(self.refusal("`finally` in a function that returns functions"));
+        }
+        let (label, result, flag) = (self.label(), self.local(None), self.local(None));
+        steps.push(self.set(flag, Val::plain(Ex::Bool(false))));
+        steps.push(self.set(result, Val::undefined()));
+        self.returns.push(Return { label, result, flag: Some(flag), callables: None });
+        self.jumps.push(Jump { leave: None, go_on: None, name: None });
+        let mut inner = Vec::new();
+        self.attempt(attempt, &mut inner)?;
+        self.jumps.pop();
+        self.returns.pop();
+        steps.push(St::Block(label, inner));
+        self.block(last, steps)?;
+        if self.returns.is_empty() {
+            return Ok(());
+        }
+        let mut end = Vec::new();
+        let value = self.get(result);
+        self.in_region(|lowering| lowering.end_with(value, &mut end))?;
+        steps.push(St::If(Ex::Get(flag), end, Vec::new()));
+        Ok(())
     }
 
     fn jump(

@@ -10,6 +10,7 @@ use boa_ast::property::MethodDefinitionKind;
 use super::super::host_calls::HostCall;
 use super::super::ir::{BailCause, Binary, Ex, St, Ty, Unary};
 use super::super::paths::{ListOrigin, NODE, PathId, REQUEST, Shape};
+use super::callables::Callable;
 use super::dictionaries::DictionaryListing;
 use super::expressions::{after, from_list};
 use super::members::is_inherited;
@@ -92,13 +93,27 @@ impl<'t> Lowering<'t> {
         let mut steps = Vec::new();
         let made = self.hold(made, &mut steps);
         let (mut fields, mut names, mut is_copy): (Vec<(PathId, Ex)>, Vec<String>, bool) = Default::default();
-        let mut has_functions = false;
+        let (mut has_functions, mut is_mixed) = (false, false);
         for property in object.properties() {
-            if let Some((name, function)) = self.function_member(property)?.filter(|_| !is_dictionary) {
+            if let Some((name, function)) = self.function_member(property, &mut steps)?.filter(|_| !is_dictionary) {
                 if names.contains(&name) || is_inherited(&name) || name == "length" {
                     return Err(self.refusal(format!("a member `{name}`")));
                 }
                 fields.push(self.keep_function(root, &name, function)?);
+                names.push(name);
+                has_functions = true;
+                continue;
+            }
+            is_mixed = true;
+            if let PropertyDefinition::Property(name, value) = property
+                && !is_dictionary
+                && let Some(pattern) = self.known_pattern(value)?
+            {
+                let name = self.property_name(name)?;
+                if names.contains(&name) || is_inherited(&name) || name == "length" {
+                    return Err(self.refusal(format!("a member `{name}`")));
+                }
+                fields.push(self.keep_pattern(root, &name, pattern)?);
                 names.push(name);
                 has_functions = true;
                 continue;
@@ -136,25 +151,32 @@ impl<'t> Lowering<'t> {
         if is_dictionary {
             return Ok(after(steps, made));
         }
+        if is_mixed && has_functions {
+            self.learnt |= self.kept_functions.mix(root);
+        }
         self.tables.name(root, (!is_copy && !has_functions).then_some(names));
         Ok(after(steps, Val { ex: Ex::Record(root, fields), shape: Shape::object(root) }))
     }
 
     /// Returns the name and the function of `property`, where `property` is a function.
-    fn function_member(&mut self, property: &'t PropertyDefinition) -> Res<Option<(String, usize)>> {
+    fn function_member(
+        &mut self,
+        property: &'t PropertyDefinition,
+        steps: &mut Vec<St>,
+    ) -> Res<Option<(String, usize)>> {
         Ok(match property {
             PropertyDefinition::IdentifierReference(name) => match self.meaning(self.current(), name.sym()) {
                 Some((_, Meaning::Function(function))) => Some((self.literal_text(name.sym())?, function)),
                 _ => None,
             },
-            PropertyDefinition::Property(name, value) => match self.callee(value) {
+            PropertyDefinition::Property(name, value) => match self.callee(value, steps)? {
                 Some(function) => Some((self.property_name(name)?, function)),
                 None => None,
             },
             PropertyDefinition::MethodDefinition(method) if method.kind() == MethodDefinitionKind::Ordinary => {
                 let name = self.property_name(method.name())?;
-                let (parameters, body, scope) = (method.parameters(), method.body(), self.current());
-                Some((name, self.function(Fun { parameters, body, scope })))
+                let function = Fun::new(method.parameters(), method.body(), self.current());
+                Some((name, self.note_callable(Callable::Own(function))))
             }
             _ => None,
         })

@@ -1,9 +1,11 @@
 //! Methods of texts and numbers, and patterns.
 
+use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
 use boa_ast::expression::{Expression, RegExpLiteral};
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{BailCause, Ex, St, Unary};
+use super::super::paths::PathId;
 use super::dictionaries::DictionaryListing;
 use super::expressions::after;
 use super::names::{Meaning, nothing};
@@ -16,10 +18,16 @@ pub(super) struct KnownPattern {
     is_global: bool,
 }
 
-impl KnownPattern {
+/// A pattern that is asked: always the same one, or one of those that tables hold.
+pub(super) struct AskedPattern {
     /// The number of the pattern, as compiled code tells it.
-    pub(super) fn number(self) -> Ex {
-        Ex::Num(self.place as f64)
+    pub(super) number: Ex,
+    is_global: bool,
+}
+
+impl From<KnownPattern> for AskedPattern {
+    fn from(KnownPattern { place, is_global }: KnownPattern) -> Self {
+        Self { number: Ex::Num(place as f64), is_global }
     }
 }
 
@@ -67,10 +75,57 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val::plain(Ex::Host(call, values))))
     }
 
-    /// The pattern that `expression` is: written there, or a constant that is one.
-    pub(super) fn pattern(&mut self, expression: &'t Expression) -> Res<Option<KnownPattern>> {
+    /// The pattern that `expression` is: always the same one, or a member of a table.
+    pub(super) fn pattern(&mut self, expression: &'t Expression) -> Res<Option<AskedPattern>> {
+        if let Some(pattern) = self.known_pattern(expression)? {
+            return Ok(Some(pattern.into()));
+        }
+        let Expression::PropertyAccess(PropertyAccess::Simple(access)) = expression else { return Ok(None) };
+        let PropertyAccessField::Const(name) = access.field() else { return Ok(None) };
+        let Some(shape) = self.shape_of_name(access.target()) else { return Ok(None) };
+        let (mut fields, mut flags) = (Vec::new(), Vec::new());
+        for object in &shape.objects {
+            let Some(field) = self.paths.field(*object, &self.name(name.sym())) else { continue };
+            if let Some(is_global) = self.kept_patterns.get(&field) {
+                fields.push(field);
+                flags.push(*is_global);
+            }
+        }
+        let Some(is_global) = flags.first().copied() else { return Ok(None) };
+        if flags.contains(&!is_global) {
+            return Err(self.refusal("patterns with `g` and without"));
+        }
+        let base = Box::new(self.value(access.target())?.ex);
+        Ok(Some(AskedPattern { number: Ex::Field { base, fields, length: false, name: None }, is_global }))
+    }
+
+    /// Keeps a pattern as the member `name` of the literal `root`; returns the member, and what the member holds.
+    pub(super) fn keep_pattern(&mut self, root: PathId, name: &str, pattern: KnownPattern) -> Res<(PathId, Ex)> {
+        let Some(field) = self.paths.field(root, name) else { return Err(self.refusal("so many members")) };
+        match self.kept_patterns.insert(field, pattern.is_global) {
+            Some(is_global) if is_global != pattern.is_global => {
+                return Err(self.refusal("patterns with `g` and without"));
+            }
+            known => self.learnt |= known.is_none(),
+        }
+        Ok((field, Ex::Num(pattern.place as f64)))
+    }
+
+    /// Whether `expression` is a pattern that is always the same one; nothing is lowered.
+    pub(super) fn is_known_pattern(&self, expression: &Expression) -> bool {
         match expression {
-            Expression::Parenthesized(inner) => self.pattern(inner.expression()),
+            Expression::RegExpLiteral(_) => true,
+            Expression::Identifier(name) => {
+                matches!(self.meaning(self.current(), name.sym()), Some((_, Meaning::Pattern(_))))
+            }
+            _ => false,
+        }
+    }
+
+    /// The pattern that `expression` is: written there, or a constant that is one.
+    pub(super) fn known_pattern(&mut self, expression: &'t Expression) -> Res<Option<KnownPattern>> {
+        match expression {
+            Expression::Parenthesized(inner) => self.known_pattern(inner.expression()),
             Expression::RegExpLiteral(pattern) => self.new_pattern(pattern).map(Some),
             Expression::Identifier(name) => Ok(match self.meaning(self.current(), name.sym()) {
                 Some((_, Meaning::Pattern(pattern))) => Some(pattern),
@@ -92,7 +147,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// `pattern.test(text)`
-    pub(super) fn pattern_method(&mut self, pattern: KnownPattern, name: &str, given: &'t [Expression]) -> Res<Val> {
+    pub(super) fn pattern_method(&mut self, pattern: AskedPattern, name: &str, given: &'t [Expression]) -> Res<Val> {
         let [text] = given else { return Err(self.refusal(format!("the method `{name}` of a pattern"))) };
         // With `g` a pattern goes on where it was.
         if pattern.is_global || !matches!(name, "test" | "exec") {
@@ -103,28 +158,28 @@ impl<'t> Lowering<'t> {
             let text = Val::plain(Ex::Host(HostCall::ToText, vec![text.ex]));
             return self.matched(text, ("match", pattern), &[]);
         }
-        Ok(Val::plain(Ex::Host(HostCall::Matches, vec![text.ex, pattern.number()])))
+        Ok(Val::plain(Ex::Host(HostCall::Matches, vec![text.ex, pattern.number])))
     }
 
     /// `match` and `replace` by a pattern.
-    fn matched(&mut self, text: Val, (name, pattern): (&str, KnownPattern), rest: &'t [Expression]) -> Res<Val> {
+    fn matched(&mut self, text: Val, (name, pattern): (&str, AskedPattern), rest: &'t [Expression]) -> Res<Val> {
         let mut steps = Vec::new();
         let text = self.hold(text, &mut steps);
         let is_text = Ex::Un(Unary::IsText, Box::new(text.ex.clone()));
         steps.push(St::If(is_text, Vec::new(), vec![St::Bail(BailCause::Kind)]));
         if let ([by], true) = (rest, name != "match") {
-            if name == "replaceAll" && !pattern.is_global || self.callee(by).is_some() {
+            if name == "replaceAll" && !pattern.is_global || self.is_callable(by) {
                 return Err(self.refusal("a replacement that is computed"));
             }
             let by = self.value(by)?;
             let call = if pattern.is_global { HostCall::ReplaceMatches } else { HostCall::ReplaceMatch };
-            return Ok(after(steps, Val::plain(Ex::Host(call, vec![text.ex, pattern.number(), by.ex]))));
+            return Ok(after(steps, Val::plain(Ex::Host(call, vec![text.ex, pattern.number, by.ex]))));
         }
         if name != "match" || !rest.is_empty() {
             return Err(self.refusal(format!("the method `{name}` of a text")));
         }
         let call = if pattern.is_global { HostCall::MatchAll } else { HostCall::Match };
-        let found = Val::plain(Ex::Host(call, vec![text.ex, pattern.number()]));
+        let found = Val::plain(Ex::Host(call, vec![text.ex, pattern.number]));
         let found = self.hold(found, &mut steps);
         let listed = self.in_region(|lowering| lowering.listing(found.clone(), DictionaryListing::Values))?;
         let is_nothing = Ex::Un(Unary::IsNullish, Box::new(found.ex.clone()));

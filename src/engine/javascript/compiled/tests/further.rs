@@ -6,12 +6,13 @@ use super::generator::{Generator, replace};
 impl Generator<'_> {
     /// The body of a function of the list.
     pub(super) fn further(&mut self, list: &str) -> String {
-        match self.dice.below(34) {
+        match self.dice.below(40) {
             which @ (0 | 1 | 11 | 13 | 20 | 21) => self.orders(which, list),
             which @ (2 | 3 | 8 | 19) => self.collections(which, list),
             which @ (4..=7 | 12) => self.objects(which, list),
             which @ (14 | 17 | 18 | 22) => self.ways_out(which, list),
-            24.. => self.idioms(list),
+            24..=33 => self.idioms(list),
+            34.. => self.callables(list),
             which => self.texts_and_times(which, list),
         }
     }

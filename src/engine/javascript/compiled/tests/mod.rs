@@ -3,6 +3,7 @@
 
 mod best;
 mod bodies;
+mod callables;
 mod corpus;
 mod further;
 mod generator;
@@ -143,6 +144,40 @@ fn lists_that_change_while_they_are_walked_say_the_same_in_both_tiers() {
         let mut dice = TestDice::new(script);
         let body = Generator::new(&mut dice).changing_list("input.nodes");
         tally.compare(&format!("input => {{ {body} }}"), &engines, &mut dice, 3);
+    }
+    println!("{tally:?}");
+    assert!(tally.compiled * 2 > tally.scripts, "{tally:?}");
+}
+
+/// Functions as values, in scripts of nothing else.
+#[test]
+fn functions_as_values_say_the_same_in_both_tiers() {
+    let shows = std::env::var("WHITHER_SHOW").is_ok();
+    let engines = [engine(false), engine(true)];
+    let mut tally = Tally::default();
+    for script in 0..800 {
+        let mut dice = TestDice::new(script);
+        let body = Generator::new(&mut dice).callables("input.nodes");
+        let before = tally.compiled;
+        let text = format!("input => {{ {body} }}");
+        tally.compare(&text, &engines, &mut dice, 4);
+        if tally.compiled == before && shows {
+            for (function, tier) in load(&engines[1], &text).compiled().unwrap().1.each() {
+                println!("{function}: {:?}\n{text}\n", tier.interpreted());
+            }
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.compiled * 10 > tally.scripts * 8, "{tally:?}");
+}
+
+/// Scripts, a line each, in which functions, classes, patterns and `finally` are used as they rarely are.
+#[test]
+fn what_is_easily_got_wrong_says_the_same_in_both_tiers() {
+    let engines = [engine(false), engine(true)];
+    let mut tally = Tally::default();
+    for script in include_str!("closures.txt").lines() {
+        tally.compare(script, &engines, &mut TestDice::new(1), 6);
     }
     println!("{tally:?}");
     assert!(tally.compiled * 2 > tally.scripts, "{tally:?}");
