@@ -268,6 +268,23 @@ impl<'t> Lowering<'t> {
         is_absent
     }
 
+    /// Gives up where the callable `number` is no function: a method throws then, whether it calls anything or not.
+    pub(super) fn check_callback(&self, number: usize, steps: &mut Vec<St>) {
+        let is_function = self.is_function(number);
+        if is_function != Ex::Bool(true) {
+            steps.push(St::If(is_function, Vec::new(), vec![St::Bail(BailCause::Throws)]));
+        }
+    }
+
+    /// Whether the callable `number` is a function when the code runs.
+    fn is_function(&self, number: usize) -> Ex {
+        let Some(Callable::OneOf(which, options)) = self.functions.get(number) else { return Ex::Bool(true) };
+        options.iter().fold(Ex::Bool(false), |others, (own, option)| {
+            let is_it = is_number_of(which, *own);
+            Ex::If(Box::new(is_it), Box::new(self.is_function(*option)), Box::new(others))
+        })
+    }
+
     /// Calls the callable `number` with the receiver `this`.
     pub(super) fn call(
         &mut self,

@@ -170,6 +170,7 @@ impl<'t> Lowering<'t> {
         let Some(callback) = self.callee(callback, &mut steps)? else {
             return Err(self.refusal("a callback that is no function of the script"));
         };
+        self.check_callback(callback, &mut steps);
         let result = match (name, start) {
             ("some" | "every" | "findIndex", []) => self.search_fixed(list, name, callback, &mut steps)?,
             ("forEach", []) => {

@@ -168,6 +168,7 @@ impl<'t> Lowering<'t> {
 
     pub(super) fn callback(&mut self, callback: &'t Expression, steps: &mut Vec<St>) -> Res<Callback> {
         if let Some(function) = self.callee(callback, steps)? {
+            self.check_callback(function, steps);
             return Ok(Callback::Own(function));
         }
         match self.global(callback).as_deref() {

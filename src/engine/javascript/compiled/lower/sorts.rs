@@ -27,6 +27,7 @@ impl<'t> Lowering<'t> {
         let Some(order) = self.callee(order, &mut own)? else {
             return Err(self.refusal("an order that is no function of the script"));
         };
+        self.check_callback(order, &mut own);
         let base = self.hold(base, &mut steps);
         steps.extend(own);
         let elements = self.element_shape(&base.shape)?;
