@@ -27,8 +27,17 @@ pub(super) enum Callable<'t> {
     /// A function of the source.
     Own(Fun<'t>),
     /// The one of these callables whose number the variable holds; none where the variable holds `null` or `undefined`.
-    OneOf(Ex, Rc<[(usize, usize)]>),
+    OneOf {
+        which: Ex,
+        /// The number that stands for each callable, and the callable.
+        options: Rc<[(usize, usize)]>,
+        /// The number of functions of the source that the value may be.
+        leaves: usize,
+    },
 }
+
+/// The most functions that one value may be: a call is written out for each.
+const MAX_LEAVES: usize = 64;
 
 /// What a body returns, functions within the body apart.
 pub(super) fn returned(body: &FunctionBody) -> Vec<&Expression> {
@@ -71,7 +80,21 @@ impl<'t> Lowering<'t> {
     /// Notes `callable`; returns the number under which the callable is known in this pass.
     pub(super) fn note_callable(&mut self, callable: Callable<'t>) -> usize {
         self.functions.push(callable);
+        self.depths.push(self.repeats);
         self.functions.len() - 1
+    }
+
+    /// Notes the choice between `options`, by the number that `which` holds.
+    pub(super) fn note_choice(&mut self, which: Ex, options: Rc<[(usize, usize)]>) -> Res<usize> {
+        let leaves = options.iter().map(|(_, option)| match self.functions.get(*option) {
+            Some(Callable::OneOf { leaves, .. }) => *leaves,
+            _ => 1,
+        });
+        let leaves = leaves.sum();
+        if leaves > MAX_LEAVES {
+            return Err(self.refusal("a value that may be so many functions"));
+        }
+        Ok(self.note_callable(Callable::OneOf { which, options, leaves }))
     }
 
     /// The function of the source that the callable `number` is, where it is one.
@@ -87,7 +110,8 @@ impl<'t> Lowering<'t> {
         match expression {
             Expression::Parenthesized(inner) => self.is_callable(inner.expression()),
             Expression::Identifier(name) => {
-                matches!(self.meaning(self.current(), name.sym()), Some((_, Meaning::Function(_))))
+                let meaning = self.meaning(self.current(), name.sym());
+                matches!(meaning, Some((_, Meaning::Function(_) | Meaning::FunctionVariable(_))))
             }
             Expression::Conditional(choice) => {
                 let (yes, no) = (choice.if_true(), choice.if_false());
@@ -177,10 +201,11 @@ impl<'t> Lowering<'t> {
         }
         match expression {
             Expression::Parenthesized(inner) => self.callee(inner.expression(), steps),
-            Expression::Identifier(name) => Ok(match self.meaning(self.current(), name.sym()) {
-                Some((_, Meaning::Function(function))) => Some(function),
-                _ => None,
-            }),
+            Expression::Identifier(name) => match self.meaning(self.current(), name.sym()) {
+                Some((_, Meaning::Function(function))) => Ok(Some(function)),
+                Some((_, Meaning::FunctionVariable(variable))) => self.held_callable(variable, steps),
+                _ => Ok(None),
+            },
             Expression::Conditional(choice) => self.conditional_callable(choice, steps).map(Some),
             Expression::Binary(binary) => self.either_callable(binary.lhs(), binary.rhs(), steps),
             Expression::PropertyAccess(PropertyAccess::Simple(access)) => self.member_callable(access, steps),
@@ -233,7 +258,7 @@ impl<'t> Lowering<'t> {
         }
         let (no, yes) = (arms.pop().unwrap_or_default(), arms.pop().unwrap_or_default());
         steps.push(St::If(condition, yes, no));
-        Ok(self.note_callable(Callable::OneOf(Ex::Get(which), options.into())))
+        self.note_choice(Ex::Get(which), options.into())
     }
 
     /// `f || g` and `f ?? g`, which are the same for functions.
@@ -252,12 +277,12 @@ impl<'t> Lowering<'t> {
         otherwise.push(self.set(which, Val::plain(Ex::Num(1.0))));
         let keep = vec![self.set(which, Val::plain(Ex::Num(0.0)))];
         steps.push(St::If(is_absent, otherwise, keep));
-        Ok(Some(self.note_callable(Callable::OneOf(Ex::Get(which), [(0, left), (1, right)].into()))))
+        self.note_choice(Ex::Get(which), [(0, left), (1, right)].into()).map(Some)
     }
 
     /// Whether the callable `number` is `null` or `undefined` when the code runs.
     pub(super) fn is_absent(&self, number: usize) -> Ex {
-        let Some(Callable::OneOf(which, options)) = self.functions.get(number) else { return Ex::Bool(false) };
+        let Some(Callable::OneOf { which, options, .. }) = self.functions.get(number) else { return Ex::Bool(false) };
         let mut is_absent = Ex::Un(Unary::IsNullish, Box::new(which.clone()));
         for (own, option) in options.iter() {
             let inner = self.is_absent(*option);
@@ -278,7 +303,7 @@ impl<'t> Lowering<'t> {
 
     /// Whether the callable `number` is a function when the code runs.
     fn is_function(&self, number: usize) -> Ex {
-        let Some(Callable::OneOf(which, options)) = self.functions.get(number) else { return Ex::Bool(true) };
+        let Some(Callable::OneOf { which, options, .. }) = self.functions.get(number) else { return Ex::Bool(true) };
         options.iter().fold(Ex::Bool(false), |others, (own, option)| {
             let is_it = is_number_of(which, *own);
             Ex::If(Box::new(is_it), Box::new(self.is_function(*option)), Box::new(others))
@@ -295,7 +320,7 @@ impl<'t> Lowering<'t> {
     ) -> Res<Val> {
         let (which, options) = match self.functions.get(number) {
             Some(Callable::Own(function)) => return self.call_function(*function, this, given, steps),
-            Some(Callable::OneOf(which, options)) => (which.clone(), Rc::clone(options)),
+            Some(Callable::OneOf { which, options, .. }) => (which.clone(), Rc::clone(options)),
             None => return Err(self.refusal("a function that is not found")),
         };
         let result = self.local(None);
@@ -334,7 +359,7 @@ impl<'t> Lowering<'t> {
         match access.field() {
             PropertyAccessField::Const(name) => {
                 let name = self.literal_text(name.sym())?;
-                Ok(self.member_function(&base, &name, steps))
+                self.member_function(&base, &name, steps)
             }
             PropertyAccessField::Expr(name) => self.computed_function(&base, name, steps),
         }

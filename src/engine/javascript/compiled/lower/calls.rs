@@ -51,7 +51,7 @@ impl<'t> Lowering<'t> {
                     return self.method(base, &name, given);
                 }
                 let base = self.hold(base, &mut steps);
-                match self.member_function(&base, &name, &mut steps) {
+                match self.member_function(&base, &name, &mut steps)? {
                     Some(function) => self.call_with(function, Some(&base), given, steps),
                     None => self.method(base, &name, given),
                 }

@@ -14,7 +14,7 @@ use boa_ast::statement::iteration::{ForOfLoop, IterableLoopInitializer};
 
 use super::super::ir::{BailCause, Ex, St, Ty, Unary};
 use super::super::paths::Shape;
-use super::callables::{Callable, is_number_of};
+use super::callables::is_number_of;
 use super::expressions::{after, from_list};
 use super::functions::PassedArgument;
 use super::names::{Meaning, ScopeId, nothing};
@@ -102,7 +102,7 @@ impl<'t> Lowering<'t> {
             _ => None,
         });
         let options = options.collect();
-        Ok(self.note_callable(Callable::OneOf(place.ex, options)))
+        self.note_choice(place.ex, options)
     }
 
     /// Declares what `binding` names in `scope`, as `element` or its parts.
@@ -149,6 +149,7 @@ impl<'t> Lowering<'t> {
         let leave = self.label();
         let mut inner = Vec::new();
         for element in list.iter() {
+            self.tick()?;
             let scope = self.scope(Some(self.current()));
             self.enter(scope);
             let block = self.in_region(|lowering| {

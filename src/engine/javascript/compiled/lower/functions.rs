@@ -125,6 +125,7 @@ impl<'t> Lowering<'t> {
         if self.calls.iter().any(is_it) || self.calls.len() >= MAX_DEPTH {
             return Err(self.refusal("a function that calls itself"));
         }
+        self.tick()?;
         self.calls.push(function);
         self.jumps.push(Jump { leave: None, go_on: None, name: None });
         let result = self.in_region(lower);

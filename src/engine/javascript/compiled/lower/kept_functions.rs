@@ -10,7 +10,6 @@ use boa_ast::expression::Expression;
 
 use super::super::ir::{BailCause, Binary, Ex, St};
 use super::super::paths::{PathId, Shape};
-use super::callables::Callable;
 use super::members::inherited;
 use super::names::nothing;
 use super::{Lowering, Res, Val};
@@ -95,22 +94,22 @@ impl<'t> Lowering<'t> {
     }
 
     /// The callable that a value is which holds the number of a function of one of `fields`.
-    fn kept(&mut self, which: Val, fields: &[PathId], steps: &mut Vec<St>) -> usize {
+    fn kept(&mut self, which: Val, fields: &[PathId], steps: &mut Vec<St>) -> Res<usize> {
         let which = self.hold(which, steps);
         let functions = fields.iter().filter_map(|field| self.kept_functions.members.get(field)).flatten().copied();
         let options = functions.collect();
-        self.note_callable(Callable::OneOf(which.ex, options))
+        self.note_choice(which.ex, options)
     }
 
     /// The function `name` of `base`; `None` where no table has a function under that name.
-    pub(super) fn member_function(&mut self, base: &Val, name: &str, steps: &mut Vec<St>) -> Option<usize> {
+    pub(super) fn member_function(&mut self, base: &Val, name: &str, steps: &mut Vec<St>) -> Res<Option<usize>> {
         let own = self.function_members(&base.shape).into_iter().filter(|(_, own)| own == name);
         let fields: Vec<PathId> = own.map(|(field, _)| field).collect();
         if fields.is_empty() {
-            return None;
+            return Ok(None);
         }
         let which = Ex::Field { base: Box::new(base.ex.clone()), fields: fields.clone(), length: false, name: None };
-        Some(self.kept(Val::plain(which), &fields, steps))
+        self.kept(Val::plain(which), &fields, steps).map(Some)
     }
 
     /// The function of `base` with the computed name `name`; `None` where no table has functions.
@@ -150,6 +149,6 @@ impl<'t> Lowering<'t> {
             which = Ex::If(Box::new(is_named(self, name)), Box::new(own), Box::new(which));
         }
         let fields: Vec<PathId> = members.into_values().flatten().collect();
-        Ok(Some(self.kept(Val::plain(which), &fields, steps)))
+        self.kept(Val::plain(which), &fields, steps).map(Some)
     }
 }

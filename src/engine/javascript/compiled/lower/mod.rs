@@ -14,6 +14,7 @@ mod dates;
 mod dictionaries;
 mod expressions;
 mod fixed_lists;
+mod function_variables;
 mod functions;
 mod iterables;
 mod kept_functions;
@@ -53,6 +54,7 @@ use super::value;
 use callables::Callable;
 use classes::Class;
 use fixed_lists::FixedList;
+use function_variables::FunctionVariable;
 use functions::Fun;
 use locals::{LoweredVariable, Val};
 pub(super) use lowered::Lowered;
@@ -134,6 +136,8 @@ pub(super) fn lower(
         loop_name: None,
         scopes: Vec::new(),
         functions: Vec::new(),
+        depths: Vec::new(),
+        function_variables: Vec::new(),
         fixed_lists: Vec::new(),
         classes: Vec::new(),
         assigned: BTreeMap::new(),
@@ -212,6 +216,9 @@ struct Lowering<'t> {
     scopes: Vec<Scope>,
     /// The functions and choices of functions of this pass, and the lists of such.
     functions: Vec<Callable<'t>>,
+    /// The number of loops around the place where each of these was made.
+    depths: Vec<usize>,
+    function_variables: Vec<FunctionVariable>,
     fixed_lists: Vec<FixedList>,
     classes: Vec<Class<'t>>,
     /// The region in which each variable was set first.
@@ -251,6 +258,8 @@ impl<'t> Lowering<'t> {
         self.kept_functions.begin();
         (self.writes_frozen, self.loop_name) = (false, None);
         (self.kinds, self.scopes, self.functions, self.patterns) = Default::default();
+        self.depths.clear();
+        self.function_variables.clear();
         self.fixed_lists.clear();
         self.classes.clear();
         (self.stack, self.returns, self.jumps, self.calls) = Default::default();
@@ -324,6 +333,11 @@ impl<'t> Lowering<'t> {
     fn at(&mut self, spanned: &impl Spanned) -> Res<()> {
         let start = spanned.span().start();
         self.place = (start.line_number(), self.moves.back(start.line_number(), start.column_number()));
+        self.tick()
+    }
+
+    /// Counts one more step: what is written out again and again has an end, however little stands there.
+    fn tick(&mut self) -> Res<()> {
         self.size += 1;
         if self.size > MAX_SIZE { Err(self.refusal("so much code")) } else { Ok(()) }
     }

@@ -57,6 +57,8 @@ pub(super) enum Meaning {
     Undeclared(Local),
     /// A callable, by number, that is always this one.
     Function(usize),
+    /// A variable that holds functions, by number.
+    FunctionVariable(usize),
     /// A list of functions, by number.
     List(usize),
     /// A text that is always this one, by its bits.
@@ -219,7 +221,9 @@ impl<'t> Lowering<'t> {
             }
             Some(Meaning::Undeclared(local)) if self.is_set(local) => Ok(self.get(local)),
             Some(Meaning::Undeclared(_)) => Err(self.refusal(format!("`{text}`, which may not be there yet"))),
-            Some(Meaning::Function(_)) => Err(self.refusal(format!("the function `{text}` as a value"))),
+            Some(Meaning::Function(_) | Meaning::FunctionVariable(_)) => {
+                Err(self.refusal(format!("the function `{text}` as a value")))
+            }
             Some(Meaning::Text(bits)) => Ok(Val::plain(Ex::Const(bits))),
             Some(Meaning::List(_)) => Err(self.refusal(format!("`{text}`, a list of functions, as a value"))),
             Some(Meaning::Class(_)) => Err(self.refusal(format!("the class `{text}` as a value"))),

@@ -38,43 +38,14 @@ impl<'t> Lowering<'t> {
         scope: ScopeId,
         steps: &mut Vec<St>,
     ) -> Res<()> {
-        if let (Binding::Identifier(name), Some(init)) = (variable.binding(), variable.init()) {
+        if let Binding::Identifier(name) = variable.binding() {
             self.at(name)?;
-            let is_only = self.writes.count(self.calls.last().map(|function| function.body), name.sym()) == 1;
             let scope = match kind {
                 Some(_) => scope,
                 None => self.meaning(self.current(), name.sym()).map_or(scope, |(scope, _)| scope),
             };
-            if is_only && (kind.is_some() || self.is_certain(scope)) {
-                if let Some(list) = self.fixed_list(init, steps)? {
-                    let meaning = self.note_list(list);
-                    self.mean(scope, name.sym(), meaning);
-                    return Ok(());
-                }
-                if let Some(function) = self.callee(init, steps)? {
-                    self.mean(scope, name.sym(), Meaning::Function(function));
-                    return Ok(());
-                }
-            }
-            if let (Some(_), Expression::Literal(literal), true) = (kind, init, is_only)
-                && let LiteralKind::String(text) = literal.kind()
-            {
-                let text = self.literal_text(*text)?;
-                let text = value::text(self.strings.intern(&text));
-                self.mean(scope, name.sym(), Meaning::Text(text));
-                return Ok(());
-            }
-            if let (true, true, Expression::RegExpLiteral(pattern)) =
-                (is_only, kind.is_some() || self.is_certain(scope), init)
-            {
-                let pattern = self.new_pattern(pattern)?;
-                self.mean(scope, name.sym(), Meaning::Pattern(pattern));
-                return Ok(());
-            }
-            if let (true, true, Some(method)) =
-                (is_only, kind.is_some() || self.is_certain(scope), self.method_of_math(init))
-            {
-                self.mean(scope, name.sym(), Meaning::OfMath(method));
+            let is_here = kind.is_some() || self.is_certain(scope);
+            if is_here && self.declare_known(*name, variable.init(), kind.is_some(), scope, steps)? {
                 return Ok(());
             }
         }
@@ -87,6 +58,42 @@ impl<'t> Lowering<'t> {
             Some(kind) => self.bind(variable.binding(), value, scope, kind, steps),
             None => self.assign(variable.binding(), value, steps),
         }
+    }
+
+    /// Declares `name` in `scope` as what it is known to be: a function, pattern or text, and nothing else ever; or one
+    /// function and then another. Returns whether that is so.
+    fn declare_known(
+        &mut self,
+        name: Identifier,
+        init: Option<&'t Expression>,
+        is_lexical: bool,
+        scope: ScopeId,
+        steps: &mut Vec<St>,
+    ) -> Res<bool> {
+        let body = self.calls.last().map(|function| function.body);
+        let writes = self.writes.count(body, name.sym());
+        if writes > usize::from(init.is_some()) {
+            return self.declare_function_variable(name, init, scope, steps);
+        }
+        let Some(init) = init else { return Ok(false) };
+        let meaning = if let Some(list) = self.fixed_list(init, steps)? {
+            self.note_list(list)
+        } else if let Some(function) = self.callee(init, steps)? {
+            Meaning::Function(function)
+        } else if let Expression::RegExpLiteral(pattern) = init {
+            Meaning::Pattern(self.new_pattern(pattern)?)
+        } else if let Some(method) = self.method_of_math(init) {
+            Meaning::OfMath(method)
+        } else if let Expression::Literal(literal) = init
+            && let (LiteralKind::String(text), true) = (literal.kind(), is_lexical)
+        {
+            let text = self.literal_text(*text)?;
+            Meaning::Text(value::text(self.strings.intern(&text)))
+        } else {
+            return Ok(false);
+        };
+        self.mean(scope, name.sym(), meaning);
+        Ok(true)
     }
 
     /// Declares what `binding` names in `scope`, and sets it to `value` or its parts.

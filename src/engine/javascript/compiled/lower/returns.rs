@@ -5,7 +5,6 @@ use boa_ast::function::FunctionBody;
 use boa_ast::{Statement, StatementListItem};
 
 use super::super::ir::{Ex, Label, Local, St};
-use super::callables::Callable;
 use super::{Lowering, Res, Val};
 
 /// Where `return` leads.
@@ -38,7 +37,7 @@ impl<'t> Lowering<'t> {
             [only] if ends(body) => Ok(*only),
             _ => {
                 let options = made.into_iter().enumerate().collect();
-                Ok(self.note_callable(Callable::OneOf(Ex::Get(which), options)))
+                self.note_choice(Ex::Get(which), options)
             }
         }
     }

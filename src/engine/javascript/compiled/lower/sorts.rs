@@ -115,6 +115,7 @@ impl<'t> Lowering<'t> {
         self.kinds.truncate(kinds);
         (self.next_site, self.next_literal, self.next_label) = (sites, literals, labels);
         self.functions.truncate(functions);
+        self.depths.truncate(functions);
         self.patterns.truncate(patterns);
         self.throws.truncate(throws);
     }
@@ -199,6 +200,7 @@ impl<'t> Lowering<'t> {
             (lowering.next_site, lowering.next_literal, lowering.next_label) = (start.1, start.2, start.3);
             lowering.kinds.truncate(start.0);
             lowering.functions.truncate(start.4);
+            lowering.depths.truncate(start.4);
             let scope = lowering.scope(Some(function.scope));
             lowering.mean(scope, own, Meaning::Constant(item));
             lowering.mean(scope, others, Meaning::Forbidden);

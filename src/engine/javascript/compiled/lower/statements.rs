@@ -210,7 +210,12 @@ impl<'t> Lowering<'t> {
         }
         match expression {
             Expression::Parenthesized(inner) => self.effect(inner.expression(), steps),
-            Expression::Assign(assign) => self.assignment(assign, steps).map(drop),
+            Expression::Assign(assign) => {
+                if self.assign_function(assign, steps)? {
+                    return Ok(());
+                }
+                self.assignment(assign, steps).map(drop)
+            }
             Expression::Update(update) => self.update(update, steps).map(drop),
             // A text such as 'use strict'.
             Expression::Literal(_) => Ok(()),

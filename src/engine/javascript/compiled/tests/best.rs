@@ -11,7 +11,7 @@ use crate::model::{Candidate, Change, Cluster, Report, Request, Reservation};
 use crate::script::{Call, CallContext, LogBook, Script, ScriptLimits, ScriptRequest};
 
 use super::world::{TestDice, TestWorld};
-use super::{JavaScript, Tally, Tier, engine, load, verified};
+use super::{JavaScript, Tally, Tier, asked, engine, load, verified};
 
 /// Figures of the node `S`.
 const KEYS: [&str; 16] = [
@@ -233,8 +233,7 @@ fn script(dice: &mut TestDice) -> String {
 /// Random scripts of this kind; `WHITHER_PAIRS` asks for more pairs, `WHITHER_SEED` for others.
 #[test]
 fn scripts_that_keep_a_node_say_the_same_in_both_tiers() {
-    let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
-    let (pairs, seed) = (number("WHITHER_PAIRS", 6_000), number("WHITHER_SEED", 1));
+    let (pairs, seed) = (asked("WHITHER_PAIRS", 6_000), asked("WHITHER_SEED", 1));
     let tally = compare(&[engine(false), engine(true)], pairs, seed);
     assert!(tally.indexed * 4 > tally.scripts, "{tally:?}");
     assert!(tally.from_index * 10 > tally.calls, "{tally:?}");

@@ -88,8 +88,15 @@ impl Generator<'_> {
                     "return h && @.length ? @.findIndex(h) : 7;",
                     "return @.some(n => h(n) > 1) ? @[0] : @.length;",
                 ]);
-                let (choice, body) = (choice.replace('T', &truth), use_of.replace('@', list));
-                format!("const f = n => {kept}, g = n => n.sessions > 2; const h = {choice}; {body}")
+                let declared = match self.dice.below(6) {
+                    0 => "let h = f; if (T) h = g;".to_owned(),
+                    1 => "let h; if (T) h = g; else if (input.sequence % 2) h = f;".to_owned(),
+                    2 => "let h = null; for (const n of @) if (n.sessions > 1) h = h ? g : f;".to_owned(),
+                    _ => format!("const h = {choice};"),
+                };
+                let (declared, body) = (declared.replace('T', &truth), use_of.replace('@', list));
+                let declared = declared.replace('@', list);
+                format!("const f = n => {kept}, g = n => n.sessions > 2; {declared} {body}")
             }
             _ => {
                 let mode = self.value(1);
