@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::support::nats::Nats;
 use crate::support::serve::{self, Serve, ask, ask_raw, report, storm};
 use crate::support::shell::WHITHER;
-use crate::support::{PATIENCE, eventually, state};
+use crate::support::{PATIENCE, eventually, stop};
 use async_nats::{Client, HeaderMap};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -370,10 +370,6 @@ async fn a_deadline_that_passes_in_the_queue_is_kept() {
     assert_eq!(late.body["error"]["name"], "overloaded", "{}", late.body);
 }
 
-fn signal_all(processes: &[Pid], signal: Signal) {
-    processes.iter().for_each(|process| kill_process(*process, signal).unwrap());
-}
-
 /// As when its machine is suspended: nobody works, and the clock goes on.
 #[tokio::test]
 async fn a_worker_was_not_silent_while_the_whole_service_was_paused() {
@@ -385,9 +381,9 @@ async fn a_worker_was_not_silent_while_the_whole_service_was_paused() {
         (workers.len() == 2).then_some(workers)
     })
     .await;
-    signal_all(&workers, Signal::STOP);
-    let stopped = |worker: &Pid| state(*worker) == Some('T');
-    eventually("they stand still", async || workers.iter().all(stopped).then_some(())).await;
+    for worker in &workers {
+        stop(*worker).await;
+    }
     let good = json!({"action": "user/login", "user": {"login": "good"}});
     let meanwhile = async {
         eventually("the question is at the worker", async || (metric(&serve, "whither_unanswered") == 1).then_some(()))

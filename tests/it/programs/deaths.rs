@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::site::{Site, chain, outcome};
 use crate::support::serve::{Serve, storm};
-use crate::support::{eventually, state};
+use crate::support::{eventually, state, stop};
 
 /// Notes the decision that it runs for in the file `runs`, whoever else does so at the same time.
 fn once(mark: &str) -> String {
@@ -139,7 +139,7 @@ async fn workers_die_while_programs_run() {
 async fn a_runner_that_is_stopped_is_replaced() {
     let site = Site::new("[limits]\nexecutable_ms = 100", "", &[("good.sh", "#!/bin/sh\necho n01\n")]).await;
     let runner = eventually("the runner", async || site.serve.runner()).await;
-    kill_process(runner, Signal::STOP).unwrap();
+    stop(runner).await;
     assert_eq!(outcome(&site.ask("good.sh").await), "n01");
     assert_ne!(site.serve.runner(), Some(runner));
 }
@@ -157,8 +157,7 @@ async fn a_runner_that_is_stopped_ends_with_its_service() {
     let runner = eventually("the runner", async || site.serve.runner()).await;
     let pid = |id: u32| Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
     for process in sleepers.into_iter().map(pid).chain([runner]) {
-        kill_process(process, Signal::STOP).unwrap();
-        eventually("it stands still", async || (state(process) == Some('T')).then_some(())).await;
+        stop(process).await;
     }
     site.serve.signal(Signal::KILL);
     site.nothing_left(&word).await;

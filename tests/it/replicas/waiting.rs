@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::group::{FEWEST, Group, limited_nodes};
-use crate::support::eventually;
 use crate::support::serve::{ask, ask_raw, report};
+use crate::support::{eventually, stop};
 
 const LONG_MS: u64 = 60_000;
 
@@ -133,7 +133,9 @@ async fn who_was_being_asked_when_a_node_became_free_is_asked_again() {
     let waiting = wait(&group, "ann", LONG_MS);
     group.all_show("whither_waiting", 1).await;
     let workers = group.replicas[0].children();
-    workers.iter().for_each(|worker| kill_process(*worker, Signal::STOP).unwrap());
+    for worker in &workers {
+        stop(*worker).await;
+    }
     let mut changed = limited_nodes(1, 1);
     changed[0]["load"] = json!(0.5);
     report(&group.client, &changed).await;

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use super::nats::Nats;
 use super::serve::{Serve, ask, cpu_us};
-use super::{eventually, state};
+use super::{eventually, stop};
 
 /// The node that a skewed clock holds back.
 pub(crate) const HELD_BACK: &str = "a";
@@ -174,8 +174,7 @@ fn limit(process: Pid, resource: Resource, most: u64) -> On {
 
 /// Stops `process` from running, and comes back when it runs no more.
 async fn pause(process: Pid) -> On {
-    kill_process(process, Signal::STOP).unwrap();
-    eventually("it stands still", async || (state(process) == Some('T')).then_some(())).await;
+    stop(process).await;
     On::undone_by(async move {
         let _gone = kill_process(process, Signal::CONT);
     })

@@ -14,6 +14,7 @@ pub(crate) mod nats;
 pub(crate) mod serve;
 pub(crate) mod shell;
 
+use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -50,10 +51,24 @@ pub(crate) fn freeze(child: &Child) {
     waitid(WaitId::Pid(Pid::from_child(child)), WaitIdOptions::STOPPED).unwrap();
 }
 
+/// Stops `process`, which need not be a child, from running, and comes back when none of its threads runs any more.
+pub(crate) async fn stop(process: Pid) {
+    kill_process(process, Signal::STOP).unwrap();
+    eventually("all threads stand still", async || {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).ok()?;
+        let mut states = threads.flatten().map(|thread| state_in(&thread.path().join("stat")));
+        states.all(|state| state == Some('T')).then_some(())
+    })
+    .await;
+}
+
 /// The state of a process as the kernel names it, such as `T` where it is stopped; absent where there is none.
 pub(crate) fn state(process: Pid) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
+    state_in(Path::new(&format!("/proc/{}/stat", process.as_raw_nonzero())))
+}
+
+fn state_in(file: &Path) -> Option<char> {
+    std::fs::read_to_string(file).ok()?.rsplit_once(") ")?.1.chars().next()
 }
 
 /// Lets it run on.
