@@ -7,7 +7,7 @@ use crate::support::serve::{self, Serve, ask, ask_raw, report, storm};
 use crate::support::shell::WHITHER;
 use crate::support::{PATIENCE, eventually, stop};
 use async_nats::{Client, HeaderMap};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use whither::chain::{ChainSet, ChainSpec};
