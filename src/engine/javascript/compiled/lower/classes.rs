@@ -13,7 +13,7 @@ use super::super::paths::Shape;
 use super::callables::{Callable, returned};
 use super::expressions::after;
 use super::functions::Fun;
-use super::members::{Spot, is_inherited};
+use super::members::Spot;
 use super::names::{Meaning, ScopeId};
 use super::{Lowering, Res, Val};
 
@@ -50,12 +50,12 @@ impl<'t> Lowering<'t> {
                     let ClassElementName::PropertyName(name) = method.name() else {
                         return Err(self.refusal("a private method"));
                     };
-                    let name = self.member_of_class(self.property_name(name)?)?;
+                    let name = self.free_name(self.property_name(name)?)?;
                     methods.retain(|(other, _)| *other != name);
                     methods.push((name, Fun::new(method.parameters(), method.body(), scope)));
                 }
                 ClassElement::FieldDefinition(field) => {
-                    let name = self.member_of_class(self.property_name(field.name())?)?;
+                    let name = self.free_name(self.property_name(field.name())?)?;
                     fields.push((name, field.initializer()));
                 }
                 _ => return Err(self.refusal("a class with more than methods and fields")),
@@ -67,13 +67,6 @@ impl<'t> Lowering<'t> {
         self.classes.push(Class { constructor, methods, fields, scope });
         self.mean(scope, declaration.name().sym(), Meaning::Class(self.classes.len() - 1));
         Ok(())
-    }
-
-    fn member_of_class(&self, name: String) -> Res<String> {
-        if is_inherited(&name) || name == "length" {
-            return Err(self.refusal(format!("a member `{name}`")));
-        }
-        Ok(name)
     }
 
     /// `new NAME(given)` of a class of the script; `None` where the name is none.

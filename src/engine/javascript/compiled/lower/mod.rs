@@ -19,6 +19,7 @@ mod functions;
 mod iterables;
 mod kept_functions;
 mod lists;
+mod literals;
 mod locals;
 mod loops;
 mod lowered;

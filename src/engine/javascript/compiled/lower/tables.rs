@@ -1,21 +1,16 @@
-//! Object literals: tables with known names, copies of other objects, and dictionaries where the script adds members
-//! under computed names.
+//! What is known of the objects that literals make: the names of their members, and which of these objects are
+//! dictionaries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use boa_ast::expression::Expression;
-use boa_ast::expression::literal::{ObjectLiteral, PropertyDefinition};
-use boa_ast::property::MethodDefinitionKind;
 
 use super::super::host_calls::HostCall;
 use super::super::ir::{BailCause, Binary, Ex, St, Ty, Unary};
 use super::super::paths::{ListOrigin, NODE, PathId, REQUEST, Shape};
-use super::callables::Callable;
 use super::dictionaries::DictionaryListing;
 use super::expressions::{after, from_list};
-use super::members::is_inherited;
-use super::names::Meaning;
-use super::{Fun, Lowering, Res, Val};
+use super::{Lowering, Res, Val};
 
 /// The members of nodes that are objects of the document's own.
 const OPEN_MEMBERS: [&str; 3] = ["metadata", "staticData", "metrics"];
@@ -26,7 +21,7 @@ pub(super) struct Tables {
     /// The names of each literal, in order; `None` where these are not all names, or are not certain.
     names: BTreeMap<PathId, Option<Vec<String>>>,
     /// The literals that are dictionaries.
-    dictionaries: BTreeSet<PathId>,
+    pub(super) dictionaries: BTreeSet<PathId>,
     /// What makes the dictionaries of each site.
     sites: BTreeMap<usize, HostCall>,
     /// Whether the next pass comes to other code, so that what is known of variables is known of others.
@@ -49,7 +44,8 @@ impl Tables {
         true
     }
 
-    fn name(&mut self, root: PathId, names: Option<Vec<String>>) {
+    /// Notes the names of the members of the literal `root`; `None` where these are not all names, or are not certain.
+    pub(super) fn name(&mut self, root: PathId, names: Option<Vec<String>>) {
         // What was once uncertain stays so.
         let known = self.names.entry(root).or_insert_with(|| names.clone());
         if *known != names {
@@ -81,155 +77,6 @@ impl<'t> Lowering<'t> {
         let is_one = kinds.all(|kind| kind == Some(first));
         let is_other = |object: &PathId| !self.tables.dictionaries.contains(object);
         (is_one && !shape.objects.iter().any(is_other)).then_some(first)
-    }
-
-    pub(super) fn object_literal(&mut self, object: &'t ObjectLiteral) -> Res<Val> {
-        if object.properties().is_empty() {
-            return Ok(self.new_dictionary(HostCall::NewObject));
-        }
-        let root = self.literal_root()?;
-        let is_dictionary = self.tables.dictionaries.contains(&root);
-        let made = if is_dictionary { self.new_dictionary(HostCall::NewObject) } else { Val::undefined() };
-        let mut steps = Vec::new();
-        let made = self.hold(made, &mut steps);
-        let (mut fields, mut names, mut is_copy): (Vec<(PathId, Ex)>, Vec<String>, bool) = Default::default();
-        let (mut has_functions, mut is_mixed) = (false, false);
-        for property in object.properties() {
-            if let Some((name, function)) = self.function_member(property, &mut steps)?.filter(|_| !is_dictionary) {
-                if names.contains(&name) || is_inherited(&name) || name == "length" {
-                    return Err(self.refusal(format!("a member `{name}`")));
-                }
-                fields.push(self.keep_function(root, &name, function)?);
-                names.push(name);
-                has_functions = true;
-                continue;
-            }
-            is_mixed = true;
-            if let PropertyDefinition::Property(name, value) = property
-                && !is_dictionary
-                && let Some(pattern) = self.known_pattern(value)?
-            {
-                let name = self.property_name(name)?;
-                if names.contains(&name) || is_inherited(&name) || name == "length" {
-                    return Err(self.refusal(format!("a member `{name}`")));
-                }
-                fields.push(self.keep_pattern(root, &name, pattern)?);
-                names.push(name);
-                has_functions = true;
-                continue;
-            }
-            let (name, value) = match property {
-                PropertyDefinition::IdentifierReference(name) => (self.literal_text(name.sym())?, self.read(*name)?),
-                PropertyDefinition::Property(name, value) => (self.property_name(name)?, self.value(value)?),
-                PropertyDefinition::SpreadObject(from) if !is_dictionary => {
-                    let from = self.value(from)?;
-                    let from = self.hold(from, &mut steps);
-                    self.copy_members(root, from, &mut fields, &mut steps)?;
-                    is_copy = true;
-                    continue;
-                }
-                PropertyDefinition::MethodDefinition(_) => return Err(self.refusal("a method of an object")),
-                PropertyDefinition::SpreadObject(_) => return Err(self.refusal("`...` of an object")),
-                PropertyDefinition::CoverInitializedName(..) => return Err(self.refusal("this literal")),
-            };
-            if is_dictionary {
-                if is_inherited(&name) || name == "length" {
-                    return Err(self.refusal(format!("a member `{name}`")));
-                }
-                let value = self.hold(value, &mut steps);
-                self.learn_elements(&made.shape, &value.shape);
-                let name = self.text(&name);
-                steps.push(St::Eval(Ex::Host(HostCall::PutMember, vec![made.ex.clone(), name.ex, value.ex])));
-                continue;
-            }
-            if names.contains(&name) {
-                return Err(self.refusal("two members of one name"));
-            }
-            self.own_member(root, &name, value, &mut fields, &mut steps)?;
-            names.push(name);
-        }
-        if is_dictionary {
-            return Ok(after(steps, made));
-        }
-        if is_mixed && has_functions {
-            self.learnt |= self.kept_functions.mix(root);
-        }
-        self.tables.name(root, (!is_copy && !has_functions).then_some(names));
-        Ok(after(steps, Val { ex: Ex::Record(root, fields), shape: Shape::object(root) }))
-    }
-
-    /// Returns the name and the function of `property`, where `property` is a function.
-    fn function_member(
-        &mut self,
-        property: &'t PropertyDefinition,
-        steps: &mut Vec<St>,
-    ) -> Res<Option<(String, usize)>> {
-        Ok(match property {
-            PropertyDefinition::IdentifierReference(name) => match self.meaning(self.current(), name.sym()) {
-                Some((_, Meaning::Function(function))) => Some((self.literal_text(name.sym())?, function)),
-                _ => None,
-            },
-            PropertyDefinition::Property(name, value) => match self.callee(value, steps)? {
-                Some(function) => Some((self.property_name(name)?, function)),
-                None => None,
-            },
-            PropertyDefinition::MethodDefinition(method) if method.kind() == MethodDefinitionKind::Ordinary => {
-                let name = self.property_name(method.name())?;
-                let function = Fun::new(method.parameters(), method.body(), self.current());
-                Some((name, self.note_callable(Callable::Own(function))))
-            }
-            _ => None,
-        })
-    }
-
-    /// Adds a member to a literal; an earlier member of the same name is dropped.
-    pub(super) fn own_member(
-        &mut self,
-        root: PathId,
-        name: &str,
-        value: Val,
-        fields: &mut Vec<(PathId, Ex)>,
-        steps: &mut Vec<St>,
-    ) -> Res<()> {
-        if is_inherited(name) || name == "length" {
-            return Err(self.refusal(format!("a member `{name}`")));
-        }
-        let value = self.hold(value, steps);
-        let Some(field) = self.paths.field(root, name) else { return Err(self.refusal("so many members")) };
-        self.learn_field(field, &value.shape);
-        fields.retain(|(other, _)| *other != field);
-        fields.push((field, value.ex));
-        Ok(())
-    }
-
-    /// Copies the members of `from` that somebody reads of the copy.
-    pub(super) fn copy_members(
-        &mut self,
-        root: PathId,
-        from: Val,
-        fields: &mut Vec<(PathId, Ex)>,
-        steps: &mut Vec<St>,
-    ) -> Res<()> {
-        if from.shape.objects.contains(&REQUEST) {
-            // Some of its members are made from others where they are read, which a copy does not do.
-            return Err(self.refusal("`...` of the input"));
-        }
-        if !from.shape.lists.is_empty() && self.may_be_dictionary(&from.shape) {
-            return Err(self.refusal("`...` of an object whose names are computed"));
-        }
-        let places = self.paths.root_of(root).map(|root| root.places.clone()).unwrap_or_default();
-        for field in places {
-            let names = self.paths.get(field).map(|field| field.names.clone()).unwrap_or_default();
-            let [name] = names.as_slice() else { continue };
-            if fields.iter().any(|(other, _)| *other == field) {
-                return Err(self.refusal("`...` over other members"));
-            }
-            let value = self.member(from.clone(), name)?;
-            let value = self.hold(value, steps);
-            self.learn_field(field, &value.shape);
-            fields.push((field, value.ex));
-        }
-        Ok(())
     }
 
     /// The names of the literal at `path`, where that is all.
