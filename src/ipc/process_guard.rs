@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(leash.memory_bytes(), None);
     }
 
-    /// A process of its own, because the other tests of this one take and give back memory too.
+    /// Measures a child, because the other tests of this process take and give back memory meanwhile.
     #[test]
     fn the_page_of_figures_is_read_anew_each_time() {
         const GROWS_WHEN_TOLD: &str = "read go; text=$(head -c 16777216 /dev/zero | tr '\\0' a); echo grown; read end";

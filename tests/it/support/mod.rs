@@ -51,7 +51,7 @@ pub(crate) fn freeze(child: &Child) {
     waitid(WaitId::Pid(Pid::from_child(child)), WaitIdOptions::STOPPED).unwrap();
 }
 
-/// Stops `process`, which need not be a child, from running, and comes back when none of its threads runs any more.
+/// Stops `process`, a child or any other process, and returns when all threads of `process` stand still.
 pub(crate) async fn stop(process: Pid) {
     kill_process(process, Signal::STOP).unwrap();
     eventually("all threads stand still", async || {

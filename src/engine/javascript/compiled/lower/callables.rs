@@ -1,9 +1,9 @@
 //! Functions as values, as far as the source alone tells which ones they are: `const order = by('sessions')`,
 //! `const rule = strict ? isIdle : isUp`, `const choose = strategies[mode] || strategies.any`.
 //!
-//! No function exists when compiled code runs. A value that is a function is a number among the few functions that the
-//! value may be, and a call of the value is a choice between calls of these. A closure shares its variables with the
-//! code around: so a function stays where its variables are those of one call, and is refused as any other value.
+//! No function object exists when compiled code runs. A function value is a number, and a call of the value selects by
+//! that number one of the calls that were written out, a call for each function that the value may be. A closure shares
+//! variables with the code around, so a function is refused wherever those variables could belong to another call.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ use super::{Fun, Lowering, Res, Val};
 pub(super) enum Callable<'t> {
     /// A function of the source.
     Own(Fun<'t>),
-    /// The one of these callables whose number the variable holds; none where the variable holds `null` or `undefined`.
+    /// A choice: the callable whose number `which` holds. `null` or `undefined` in `which` is no function.
     OneOf {
         which: Ex,
         /// The number that stands for each callable, and the callable.
@@ -36,10 +36,10 @@ pub(super) enum Callable<'t> {
     },
 }
 
-/// The most functions that one value may be: a call is written out for each.
+/// The most functions that a value may be: a call is written out for each function.
 const MAX_LEAVES: usize = 64;
 
-/// What a body returns, functions within the body apart.
+/// Returns the targets of the `return` statements of a body, without those of inner functions.
 pub(super) fn returned(body: &FunctionBody) -> Vec<&Expression> {
     struct Returns<'ast>(Vec<&'ast Expression>);
     impl<'ast> Visitor<'ast> for Returns<'ast> {
@@ -59,7 +59,7 @@ pub(super) fn returned(body: &FunctionBody) -> Vec<&Expression> {
     returns.0
 }
 
-/// Whether a function returns functions that are written in its body.
+/// Whether a function returns functions that are written in the function's body.
 pub(super) fn returns_functions(of: Fun<'_>) -> bool {
     fn is_function(expression: &Expression) -> bool {
         match expression {
@@ -97,7 +97,7 @@ impl<'t> Lowering<'t> {
         Ok(self.note_callable(Callable::OneOf { which, options, leaves }))
     }
 
-    /// The function of the source that the callable `number` is, where it is one.
+    /// The function of the source for the callable `number`; `None` for a choice.
     pub(super) fn own_function(&self, number: usize) -> Option<Fun<'t>> {
         match self.functions.get(number) {
             Some(Callable::Own(function)) => Some(*function),
@@ -194,7 +194,7 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// The callable that `expression` is; `None` where the source does not tell that it is a function.
+    /// Lowers `expression` to a callable; `None` where the source does not tell that `expression` is a function.
     pub(super) fn callee(&mut self, expression: &'t Expression, steps: &mut Vec<St>) -> Res<Option<usize>> {
         if !self.is_callable(expression) {
             return Ok(None);
@@ -238,7 +238,7 @@ impl<'t> Lowering<'t> {
         Some(self.note_callable(Callable::Own(function(expression, scope)?)))
     }
 
-    /// `condition ? f : g`, where one of both may be `null` or `undefined`.
+    /// `condition ? f : g`, where `f` or `g` may be `null` or `undefined`.
     fn conditional_callable(&mut self, choice: &'t Conditional, steps: &mut Vec<St>) -> Res<usize> {
         let condition = self.condition(choice.condition())?;
         let which = self.local(None);
@@ -293,7 +293,7 @@ impl<'t> Lowering<'t> {
         is_absent
     }
 
-    /// Gives up where the callable `number` is no function: a method throws then, whether it calls anything or not.
+    /// Gives up where the callable `number` is no function. A method throws then, even over an empty list.
     pub(super) fn check_callback(&self, number: usize, steps: &mut Vec<St>) {
         let is_function = self.is_function(number);
         if is_function != Ex::Bool(true) {

@@ -1,8 +1,8 @@
 //! Classes: `class Scorer { constructor(weight) { this.weight = weight } of(node) { return node.load * this.weight } }`.
 //!
-//! An object of a class is a record, as an object literal is: the members that its methods and its constructor write are
-//! fields, and each method is a function that is kept in a table. A class that inherits, or has members of its own, is
-//! refused.
+//! An object of a class is a record, as an object literal is. The members that the methods and the constructor write are
+//! fields of the record, and each method is a function that is kept in a table. `extends`, `static`, accessors and private
+//! members are refused.
 
 use boa_ast::expression::{Expression, Identifier};
 use boa_ast::function::{ClassDeclaration, ClassElement, ClassElementName};

@@ -1,8 +1,8 @@
 //! Lists of functions and patterns: `const rules = [isUp, hasRoom]`, `const terms = [[node => node.load, 2], …]`,
 //! `const pools = [/^gpu/, /^cad/]`, `(...rules) => …`.
 //!
-//! What such a list holds is known when the source is lowered, so no list exists when compiled code runs: a walk over
-//! the list is written out once for each element. A use that is no walk is refused.
+//! The elements are known when the source is lowered, so no list exists when compiled code runs: a walk over the list is
+//! written out once for each element. Any use but a walk, `length` and an element by place is refused.
 
 use std::rc::Rc;
 
@@ -105,7 +105,7 @@ impl<'t> Lowering<'t> {
         self.note_choice(place.ex, options)
     }
 
-    /// Declares what `binding` names in `scope`, as `element` or its parts.
+    /// Declares the names of `binding` in `scope`, as `element` or as the parts of `element`.
     pub(super) fn bind_fixed(
         &mut self,
         binding: &'t Binding,
@@ -233,7 +233,7 @@ impl<'t> Lowering<'t> {
     }
 }
 
-/// What a callback is given for the element at `place` of `list`.
+/// Returns the arguments of a callback for the element at `place` of `list`.
 fn arguments(element: &PassedArgument, place: usize, list: &FixedList) -> Vec<PassedArgument> {
     vec![
         element.clone(),

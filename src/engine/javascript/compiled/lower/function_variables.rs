@@ -1,7 +1,7 @@
-//! Variables that hold one function and then another: `let order = byLoad; if (input.isAdmin) order = byName`.
+//! Variables to which several functions are assigned: `let order = byLoad; if (input.isAdmin) order = byName`.
 //!
-//! Such a variable is the number of the function among those that the source assigns. A function that is made in a loop
-//! is not kept beyond the loop: the next round changes the variables around it.
+//! The variable holds the number of a function, counted in the order of the assignments. A function that is made in a
+//! loop may not be kept beyond the loop, because the next round changes the variables that the function shares.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -48,8 +48,8 @@ impl<'t> Lowering<'t> {
         given.values.into_iter().any(|value| self.is_callable(value))
     }
 
-    /// Declares `name` in `scope` as a variable that holds functions, the first of which is `init`; returns whether it
-    /// is such a variable.
+    /// Declares `name` in `scope` as a variable that holds functions, `init` first. Returns `false`, and declares
+    /// nothing, where `name` holds other values.
     pub(super) fn declare_function_variable(
         &mut self,
         name: Identifier,
@@ -76,7 +76,7 @@ impl<'t> Lowering<'t> {
         Ok(true)
     }
 
-    /// The callable that such a variable holds now.
+    /// The callable that a variable holds now.
     pub(super) fn held_callable(&mut self, variable: usize, steps: &mut Vec<St>) -> Res<Option<usize>> {
         let Some(FunctionVariable { which, options, .. }) = self.function_variables.get(variable) else {
             return Ok(None);

@@ -13,7 +13,7 @@ use super::names::{Meaning, ScopeId, nothing};
 use super::texts::KnownPattern;
 use super::{Jump, Lowering, Res, Val};
 
-/// A function of the source, in its scope.
+/// A function of the source, with the scope around the function.
 #[derive(Clone, Copy)]
 pub(super) struct Fun<'t> {
     pub(super) parameters: &'t FormalParameterList,
@@ -24,7 +24,7 @@ pub(super) struct Fun<'t> {
 }
 
 impl<'t> Fun<'t> {
-    /// A function whose `this` is its receiver.
+    /// A function that has a `this` of the function's own: no arrow.
     pub(super) fn new(parameters: &'t FormalParameterList, body: &'t FunctionBody, scope: ScopeId) -> Self {
         Self { parameters, body, is_arrow: false, scope }
     }
@@ -44,7 +44,7 @@ pub(super) enum PassedArgument {
     Value(Val),
     /// A callable, by number.
     Function(usize),
-    /// A pattern that is always this one.
+    /// A constant pattern.
     Pattern(KnownPattern),
     /// A list of functions or patterns.
     List(FixedList),
@@ -164,7 +164,7 @@ impl<'t> Lowering<'t> {
         self.declare_block(scope, list)
     }
 
-    /// Declares a parameter. One that is always the same text, and is given no other value, stands for that text.
+    /// Declares a parameter. A parameter that is given a constant text, and is never assigned to, stands for that text.
     fn bind_parameter(
         &mut self,
         function: Fun<'t>,

@@ -24,8 +24,9 @@ pub(super) struct KeptFunctions {
     members: BTreeMap<PathId, Vec<(usize, usize)>>,
     /// The number of functions in tables in this pass.
     count: usize,
-    /// The literals that have functions, and those that have members which are none.
+    /// The literals with functions.
     tables: BTreeSet<PathId>,
+    /// The literals with other members.
     mixed: BTreeSet<PathId>,
 }
 
@@ -63,7 +64,7 @@ impl<'t> Lowering<'t> {
         self.keep_method(root, name, function)
     }
 
-    /// Whether what is lowered here is made once in a call at most.
+    /// Whether the code that is being lowered runs at most once in a call of the script.
     pub(super) fn is_made_once(&self) -> bool {
         self.repeats == 0
     }
@@ -93,7 +94,7 @@ impl<'t> Lowering<'t> {
         self.function_members(shape).iter().any(|(_, own)| name.is_none_or(|name| own == name))
     }
 
-    /// The callable that a value is which holds the number of a function of one of `fields`.
+    /// The callable for `which`, which holds the number of a function in one of the members `fields`.
     fn kept(&mut self, which: Val, fields: &[PathId], steps: &mut Vec<St>) -> Res<usize> {
         let which = self.hold(which, steps);
         let functions = fields.iter().filter_map(|field| self.kept_functions.members.get(field)).flatten().copied();

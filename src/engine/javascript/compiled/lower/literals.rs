@@ -105,7 +105,8 @@ impl<'t> Lowering<'t> {
         Ok(name)
     }
 
-    /// Adds a member that is a function or a pattern, which the table keeps as a number; returns whether it is one.
+    /// Adds a member that is a function or a pattern, which the table keeps as a number. Returns `false`, and adds
+    /// nothing, for any other member.
     fn kept_member(
         &mut self,
         root: PathId,

@@ -215,11 +215,12 @@ struct Lowering<'t> {
     /// The label before the loop that comes next.
     loop_name: Option<Sym>,
     scopes: Vec<Scope>,
-    /// The functions and choices of functions of this pass, and the lists of such.
+    /// The callables of this pass, by number.
     functions: Vec<Callable<'t>>,
-    /// The number of loops around the place where each of these was made.
+    /// The number of loops around each callable.
     depths: Vec<usize>,
     function_variables: Vec<FunctionVariable>,
+    /// The lists of functions and patterns of this pass, by number.
     fixed_lists: Vec<FixedList>,
     classes: Vec<Class<'t>>,
     /// The region in which each variable was set first.
@@ -229,7 +230,7 @@ struct Lowering<'t> {
     /// The parts of the text around, each of which may be left out or repeated when the code runs.
     regions: Vec<u32>,
     next_region: u32,
-    /// The number of loops around, those of methods of lists included.
+    /// The number of loops around the code that is being lowered; a method of lists with a callback is a loop.
     repeats: usize,
     next_label: usize,
     /// The line and column at which each label was made; label 1 comes first.
@@ -337,7 +338,7 @@ impl<'t> Lowering<'t> {
         self.tick()
     }
 
-    /// Counts one more step: what is written out again and again has an end, however little stands there.
+    /// Counts a step. Code that is written out again and again has a limit, however short the source is.
     fn tick(&mut self) -> Res<()> {
         self.size += 1;
         if self.size > MAX_SIZE { Err(self.refusal("so much code")) } else { Ok(()) }

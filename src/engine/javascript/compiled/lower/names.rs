@@ -32,15 +32,15 @@ pub(super) struct Scope {
     /// The region in which it begins.
     region: u32,
     names: BTreeMap<Sym, Meaning>,
-    /// What `this` is, where the scope is that of a function which has one of its own.
+    /// The meaning of `this`, where the scope belongs to a function that has a `this` of the function's own.
     this: Option<This>,
 }
 
-/// What `this` is in a function.
+/// The meaning of `this` in a function.
 enum This {
     /// The object whose member was called.
     Receiver(Val),
-    /// What the language or the host gives to a call without one.
+    /// No member of an object was called: the language or the host decides.
     Unknown,
 }
 
@@ -55,13 +55,13 @@ pub(super) enum Meaning {
     Hoisted(Local),
     /// A variable that nobody declares: there is none until it is set.
     Undeclared(Local),
-    /// A callable, by number, that is always this one.
+    /// A constant callable, by number.
     Function(usize),
     /// A variable that holds functions, by number.
     FunctionVariable(usize),
     /// A list of functions, by number.
     List(usize),
-    /// A text that is always this one, by its bits.
+    /// A constant text, by the bits of the value.
     Text(u64),
     /// A pattern that is always this one.
     Pattern(KnownPattern),
@@ -292,7 +292,7 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// What `this` is here; `None` where no member of an object was called.
+    /// The value of `this` here; `None` where no member of an object was called.
     pub(super) fn this(&self) -> Option<Val> {
         let mut next = Some(self.current());
         while let Some(scope) = next.and_then(|id| self.scopes.get(id.0)) {

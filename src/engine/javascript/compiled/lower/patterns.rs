@@ -60,8 +60,8 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// Declares `name` in `scope` as what it is known to be: a function, pattern or text, and nothing else ever; or one
-    /// function and then another. Returns whether that is so.
+    /// Declares `name` in `scope` as a constant function, pattern or text, or as a variable of functions. Returns
+    /// `false`, and declares nothing, where `name` holds other values.
     fn declare_known(
         &mut self,
         name: Identifier,

@@ -1,4 +1,5 @@
-//! Whether a top level has to run before a call: one that only declares functions and constants need not.
+//! Whether the top level of a script must run before a call: not where the top level only declares functions and
+//! constants.
 
 use boa_ast::declaration::{Binding, Declaration};
 use boa_ast::expression::Expression;

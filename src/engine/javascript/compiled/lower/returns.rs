@@ -17,7 +17,7 @@ pub(super) struct Return {
     pub(super) callables: Option<Vec<usize>>,
 }
 
-/// Whether the last statement of a body is its end.
+/// Whether a body ends with `return` or `throw`.
 fn ends(body: &FunctionBody) -> bool {
     let Some(StatementListItem::Statement(last)) = body.statements().last() else { return false };
     matches!(**last, Statement::Return(_) | Statement::Throw(_))

@@ -66,7 +66,7 @@ impl<'t> Lowering<'t> {
         }
     }
 
-    /// Whatever is thrown ends the compiled code, so nothing is ever caught in it.
+    /// `try` without `finally`. A throw ends compiled code, so `catch` never runs here.
     fn attempt(&mut self, attempt: &'t Try, steps: &mut Vec<St>) -> Res<()> {
         self.tries += 1;
         let result = self.in_region(|lowering| lowering.block(attempt.block(), steps));
@@ -74,7 +74,8 @@ impl<'t> Lowering<'t> {
         result
     }
 
-    /// `try` with `finally`, which comes before what the block returns. A jump out of the block is refused.
+    /// `try` with `finally`, which runs before the function returns. `break` and `continue` out of the block are
+    /// refused.
     fn finally(&mut self, attempt: &'t Try, last: &'t Block, steps: &mut Vec<St>) -> Res<()> {
         if self.returns.last().is_some_and(|end| end.callables.is_some()) {
             return Err(self.refusal("`finally` in a function that returns functions"));

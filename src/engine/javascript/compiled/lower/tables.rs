@@ -1,5 +1,4 @@
-//! What is known of the objects that literals make: the names of their members, and which of these objects are
-//! dictionaries.
+//! The facts about objects that literals make: the names of the members, and which objects are dictionaries.
 
 use std::collections::{BTreeMap, BTreeSet};
 

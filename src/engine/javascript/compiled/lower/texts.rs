@@ -18,7 +18,7 @@ pub(super) struct KnownPattern {
     is_global: bool,
 }
 
-/// A pattern that is asked: always the same one, or one of those that tables hold.
+/// A pattern that is used: a constant, or a member of a table.
 pub(super) struct AskedPattern {
     /// The number of the pattern, as compiled code tells it.
     pub(super) number: Ex,
@@ -75,7 +75,7 @@ impl<'t> Lowering<'t> {
         Ok(after(steps, Val::plain(Ex::Host(call, values))))
     }
 
-    /// The pattern that `expression` is: always the same one, or a member of a table.
+    /// Lowers `expression` to a pattern, a constant or a member of a table; `None` for any other expression.
     pub(super) fn pattern(&mut self, expression: &'t Expression) -> Res<Option<AskedPattern>> {
         if let Some(pattern) = self.known_pattern(expression)? {
             return Ok(Some(pattern.into()));
@@ -99,7 +99,8 @@ impl<'t> Lowering<'t> {
         Ok(Some(AskedPattern { number: Ex::Field { base, fields, length: false, name: None }, is_global }))
     }
 
-    /// Keeps a pattern as the member `name` of the literal `root`; returns the member, and what the member holds.
+    /// Keeps a pattern as the member `name` of the literal `root`; returns the member, and the number that the member
+    /// holds.
     pub(super) fn keep_pattern(&mut self, root: PathId, name: &str, pattern: KnownPattern) -> Res<(PathId, Ex)> {
         let Some(field) = self.paths.field(root, name) else { return Err(self.refusal("so many members")) };
         match self.kept_patterns.insert(field, pattern.is_global) {
@@ -111,7 +112,7 @@ impl<'t> Lowering<'t> {
         Ok((field, Ex::Num(pattern.place as f64)))
     }
 
-    /// Whether `expression` is a pattern that is always the same one; nothing is lowered.
+    /// Whether `expression` is a constant pattern; nothing is lowered.
     pub(super) fn is_known_pattern(&self, expression: &Expression) -> bool {
         match expression {
             Expression::RegExpLiteral(_) => true,

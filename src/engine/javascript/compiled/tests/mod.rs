@@ -189,8 +189,8 @@ fn what_is_easily_got_wrong_says_the_same_in_both_tiers() {
     assert!(tally.compiled * 2 > tally.scripts, "{tally:?}");
 }
 
-/// A name that a function declares anew is another variable; a variable that is written to holds one function and then
-/// another, and a function that is declared and written to is interpreted.
+/// A name that an inner function declares anew is another variable. A variable may be assigned several functions; a
+/// script that assigns to a declared function is interpreted.
 #[test]
 fn a_write_counts_for_the_variable_that_it_reaches() {
     let engines = [engine(false), engine(true)];
